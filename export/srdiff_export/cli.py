@@ -1,0 +1,126 @@
+"""``srdiff-export``: a checkpoint becomes a verified bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, List, Tuple
+
+import click
+
+from srdiff import __version__
+from srdiff.bundle import Bundle
+from srdiff.console import Command
+from srdiff.errors import OptionError
+
+FORMATS = ("onnx",)
+
+
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Bundle folder to write.  [default: CKPT with suffix .srdiff]")
+@click.option("--format", "format_", type=click.Choice(FORMATS), default="onnx", show_default=True, help="Of the graphs.")
+@click.option("--family", type=click.Choice(["mindediting", "leiali"]), help="Refuse a checkpoint of the other family.  [default: from the parameter names]")
+@click.option("--schedule", type=click.Choice(["cosine", "linear"]), help="Noise schedule.  [default: the checkpoint's, else cosine]")
+@click.option("--timesteps", type=click.IntRange(1), default=100, show_default=True, help="Length of the schedule, where the checkpoint has none.")
+@click.option("--res-rescale", type=float, default=2.0, show_default=True, help="Factor of the diffused residual in training.")
+@click.option("--clip-denoised/--no-clip-denoised", default=None, help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]")
+@click.option("--lr-up", type=click.Choice(["mindediting", "leiali"]), help="Whose recipe makes the enlarged input.  [default: the family's]")
+@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True, help="Of the stored weights; fp16 halves the bundle.")
+@click.option("--opset", type=int, default=11, show_default=True, help="ONNX operator set.")
+@click.option("--check-shape", "check_shapes", multiple=True, metavar="HxW", help="LR size to compare with the source at; repeatable.  [default: two small ones]")
+@click.option("--name", help="Of the model.  [default: the checkpoint's file name]")
+@click.option("--license", default="", help="Of the weights, kept in the manifest.")
+@click.option("--origin", default="", help="Where the weights come from, kept in the manifest.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@click.option("--inspect", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check a bundle, print what it holds, and write nothing.")
+@click.version_option(__version__)
+def main(
+    ckpt: Path | None,
+    output: Path | None,
+    format_: str,
+    check_shapes: Tuple[str, ...],
+    overwrite: bool,
+    inspect: Path | None,
+    **options: Any,
+) -> None:
+    """Export an SRDiff checkpoint to a bundle that srdiff-run takes.
+
+    Encoder and sampler step become one graph each. Before the bundle gets its name, both run beside the checkpoint's
+    own network on every inference engine installed; a difference above the bound is an error and leaves nothing behind.
+    """
+    if inspect is not None:
+        click.echo(describe(Bundle(inspect)))
+        return
+    if ckpt is None:
+        raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings, about this machine and its own internals
+    from .export import ExportOptions, export_bundle
+
+    shapes = tuple(_shape(text) for text in check_shapes)
+    target = output or ckpt.with_suffix(".srdiff")
+    bundle, comparisons = export_bundle(ckpt, target, ExportOptions(check_shapes=shapes or None, **options), overwrite)
+    rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
+    click.echo(_table(COMPARISON_HEAD, rows))
+    size = sum((target / name).stat().st_size for name in bundle.file_names)
+    click.echo(f"{target}: {size / 1e6:.1f} MB, {bundle.manifest.weights_dtype} weights, verified")
+
+
+def describe(bundle: Bundle) -> str:
+    """The manifest for a reader, after checking every file's hash."""
+    manifest = bundle.manifest
+    for name in bundle.file_names:
+        bundle.read(name)
+    graphs = ", ".join(
+        f"{graph.format} ({'any size' if graph.lr_shape is None else '{}x{} LR'.format(*graph.lr_shape)})"
+        for graph in manifest.graphs
+    )
+    recipe = manifest.lr_up
+    facts = [
+        ("model", manifest.name),
+        ("scale", f"x{manifest.scale}"),
+        ("network", ", ".join(f"{key} {_short(value)}" for key, value in manifest.network.items())),
+        ("schedule", f"{manifest.schedule.name}, {manifest.schedule.timesteps} timesteps"),
+        ("x_0 in a step", "clamped to [-1, 1]" if manifest.clip_denoised else "not clamped"),
+        ("residual", f"(hr - lr_up) * {manifest.res_rescale:g}"),
+        ("lr_up", f"bicubic, {recipe.border} border, rounding {recipe.rounding}, / {recipe.divisor}"),
+        ("graphs", graphs),
+        ("weights", manifest.weights_dtype),
+        ("made by", ", ".join(f"{key} {value}" for key, value in manifest.producer.items())),
+        *((key, value or "not stated") for key, value in manifest.origin.items()),
+    ]
+    width = max(len(key) for key, _ in facts)
+    lines = [f"{key:<{width}}  {value}" for key, value in facts]
+    files = [[name, f"{(bundle.path / name).stat().st_size:,}"] for name in bundle.file_names]
+    lines += ["", _table(["file (hash checked)", "bytes"], files)]
+    comparisons = manifest.parity.get("comparisons", [])
+    if comparisons:
+        lines += ["", "Parity with the checkpoint, measured at export:", _table(COMPARISON_HEAD, map(_comparison_row, comparisons))]
+    return "\n".join(lines)
+
+
+COMPARISON_HEAD = ["engine", "graph", "input", "LR size", "max error", "relative", "bound"]
+
+
+def _comparison_row(comparison: Any) -> List[str]:
+    height, width = comparison["lr_shape"]
+    numbers = [f"{comparison[key]:.1e}" for key in ("max_error", "relative_error", "bound")]
+    return [comparison["engine"], comparison["graph"], comparison["input"], f"{height}x{width}", *numbers]
+
+
+def _table(head: List[str], rows: Any) -> str:
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shape(text: str) -> Tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise OptionError(f"{text!r} is not a size; write it as HxW, like 64x64")
+    return int(height), int(width)

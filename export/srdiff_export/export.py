@@ -1,0 +1,215 @@
+"""Checkpoint in, verified bundle out."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Tuple
+
+import mindspore as ms
+import numpy as np
+import onnx
+
+import srdiff
+from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, LrUpRecipe, Manifest, write_bundle
+from srdiff.errors import OptionError, OutputError
+from srdiff.schedule import Schedule
+from srdiff_training.checkpoint import Checkpoint, load_checkpoint
+from srdiff_training.layers import prepare_for_export
+
+from .graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
+from .onnx_file import MINDSPORE_OPSET, export_onnx
+from .verify import Comparison, require_parity, verify_onnx
+
+PRECISIONS = {"fp32": "float32", "fp16": "float16"}
+
+
+@dataclass(frozen=True)
+class Family:
+    """How a family's own code samples, where the checkpoint does not say."""
+
+    clip_denoised: bool
+    lr_up: LrUpRecipe
+
+
+FAMILIES = {
+    # Its sampler calls the clamp and drops the result.
+    "mindediting": Family(clip_denoised=False, lr_up=LrUpRecipe("symmetric", "half_even", 255)),
+    "leiali": Family(clip_denoised=True, lr_up=LrUpRecipe("symmetric", "none", 256)),
+}
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the checkpoint does not say, and how to store it. None stands for the checkpoint's or family's own.
+
+    Attributes:
+        name: of the model; None takes the checkpoint's file name.
+        family: ``mindediting`` or ``leiali``.
+        schedule: ``cosine`` or ``linear``.
+        timesteps: length of a schedule that is not in the checkpoint.
+        res_rescale: factor of the diffused residual.
+        clip_denoised: clamp x_0 to [-1, 1] in each step.
+        lr_up: the family whose recipe makes lr_up.
+        precision: ``fp32`` or ``fp16``, of the stored weights.
+        opset: ONNX operator set.
+        check_shapes: LR sizes (height, width) to compare at; None takes two that fit any depth.
+        license, origin: of the weights, for the manifest.
+    """
+
+    name: str | None = None
+    family: str | None = None
+    schedule: str | None = None
+    timesteps: int = 100
+    res_rescale: float = 2.0
+    clip_denoised: bool | None = None
+    lr_up: str | None = None
+    precision: str = "fp32"
+    opset: int = MINDSPORE_OPSET
+    check_shapes: Tuple[Tuple[int, int], ...] | None = None
+    license: str = ""
+    origin: str = ""
+
+    def __post_init__(self) -> None:
+        if self.precision not in PRECISIONS:
+            raise OptionError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        if self.opset < MINDSPORE_OPSET:
+            raise OptionError(f"opset is {self.opset}; the oldest that can be written is {MINDSPORE_OPSET}")
+        if not self.res_rescale > 0:
+            raise OptionError(f"res_rescale is {self.res_rescale}; it must be positive")
+
+
+def export_bundle(
+    ckpt: Path, target: Path, options: ExportOptions, overwrite: bool = False
+) -> Tuple[Bundle, List[Comparison]]:
+    """Export a checkpoint, run the result beside its source, and only then give it its name.
+
+    Args:
+        ckpt: checkpoint file of either family.
+        target: the bundle's folder.
+        options: see :class:`ExportOptions`.
+        overwrite: replace an existing bundle.
+
+    Returns:
+        The bundle and every comparison made.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read or is incomplete.
+        OptionError: an option is outside what it may be.
+        OutputError: the target exists, or cannot be written.
+        ParityError: a graph misses its bound.
+    """
+    if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
+        raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
+    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
+    checkpoint = load_checkpoint(ckpt, options.family)
+    manifest = _manifest(ckpt, checkpoint, options)
+    check_shapes = list(options.check_shapes or _default_check_shapes(manifest))
+    for shape in check_shapes:
+        _require_fitting(shape, manifest)
+    with _staging(target) as folder:
+        _write_onnx(folder, checkpoint, manifest, options)
+        write_bundle(folder, manifest)
+        comparisons = verify_onnx(Bundle(folder), checkpoint.build(), check_shapes)
+        require_parity(comparisons)
+        (folder / "manifest.json").unlink()
+        write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))
+        if target.exists():
+            shutil.rmtree(target)
+        folder.rename(target)
+    return Bundle(target), comparisons
+
+
+def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
+    config = checkpoint.config
+    family = FAMILIES[config.family]
+    schedule = checkpoint.schedule
+    if options.schedule is not None or schedule is None:
+        schedule = Schedule.named(options.schedule or "cosine", options.timesteps)
+    return Manifest(
+        name=options.name or ckpt.stem,
+        scale=config.scale,
+        hr_multiple=config.hr_multiple,
+        hr_minimum=config.hr_minimum,
+        schedule=schedule,
+        res_rescale=options.res_rescale,
+        clip_denoised=family.clip_denoised if options.clip_denoised is None else options.clip_denoised,
+        lr_up=family.lr_up if options.lr_up is None else FAMILIES[options.lr_up].lr_up,
+        up_input=config.up_input,
+        global_context=config.use_attn,
+        cond_channels=config.unet_channels,
+        time_bias_channels=config.time_bias_channels,
+        weights_dtype=PRECISIONS[options.precision],
+        graphs=(GraphFiles("onnx", "encoder.onnx", "step.onnx"),),
+        network=asdict(config),
+        producer=_producer(options),
+        origin={"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
+    )
+
+
+def _producer(options: ExportOptions) -> Dict[str, Any]:
+    return {
+        "srdiff": srdiff.__version__,
+        "mindspore": ms.__version__,
+        "onnx": onnx.__version__,
+        "opset": options.opset,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _default_check_shapes(manifest: Manifest) -> List[Tuple[int, int]]:
+    """Two sizes, neither of them the traced one nor square: a baked size cannot hide."""
+    unit = _lr_unit(manifest)
+    small, large = unit * -(-8 // unit), unit * -(-14 // unit)
+    return [(small, large), (large, small + unit)]
+
+
+def _lr_unit(manifest: Manifest) -> int:
+    """The smallest LR side that the UNet takes without padding; every multiple of it fits, too."""
+    unit = max(manifest.hr_multiple // manifest.scale, 1)
+    while unit * manifest.scale < manifest.hr_minimum or unit * manifest.scale % manifest.hr_multiple:
+        unit += 1
+    return unit
+
+
+def _require_fitting(lr_shape: Tuple[int, int], manifest: Manifest) -> None:
+    hr_shape = [size * manifest.scale for size in lr_shape]
+    if any(size < manifest.hr_minimum or size % manifest.hr_multiple for size in hr_shape):
+        raise OptionError(
+            f"a check shape of {lr_shape[0]}x{lr_shape[1]} gives {hr_shape[0]}x{hr_shape[1]}; "
+            f"both sides must be multiples of {manifest.hr_multiple} and at least {manifest.hr_minimum}"
+        )
+
+
+def _write_onnx(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
+    network = checkpoint.build()
+    np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
+    prepare_for_export(network)
+    traced = (_lr_unit(manifest) * 4,) * 2
+    half = options.precision == "fp16"
+    encoder = EncoderGraph(network)
+    lr = np.zeros((1, 3, *traced), np.float32)
+    export_onnx(encoder, [("lr", lr)], list(encoder.outputs), folder / "encoder.onnx", half, options.opset)
+    step = StepGraph(network, manifest.clip_denoised)
+    inputs = example_inputs(network.config, traced)
+    export_onnx(step, inputs, list(step.outputs), folder / "step.onnx", half, options.opset)
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """A folder beside the target that is gone afterwards unless it was renamed."""
+    try:
+        parent = Path(tempfile.mkdtemp(prefix=".export-", dir=str(target.parent)))
+    except OSError as error:
+        raise OutputError(f"{target.parent} cannot be written to ({error.strerror}); choose another -o") from error
+    try:
+        folder = parent / target.name
+        folder.mkdir()
+        yield folder
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)

@@ -1,0 +1,107 @@
+"""The two graphs of a bundle as MindSpore cells: encoder and sampler step."""
+
+from __future__ import annotations
+
+from typing import List, Mapping, Tuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+
+from srdiff.bundle import CLAMP_LIMIT
+from srdiff.engines import Arrays, Engine, Graph, Shapes
+from srdiff_training.config import NetworkConfig
+from srdiff_training.network import SRDiff
+
+
+class EncoderGraph(nn.Cell):
+    """lr [1, 3, h, w] in [-1, 1] -> cond [1, C, sh, sw]; once per image."""
+
+    outputs = ("cond",)
+
+    def __init__(self, network: SRDiff) -> None:
+        super().__init__()
+        self.encoder = network.encoder
+        self.unet = network.denoise_fn
+
+    def construct(self, lr: Tensor) -> Tensor:
+        return self.unet.cond(self.encoder(lr))
+
+
+class StepGraph(nn.Cell):
+    """One sampler step, UNet and update, so that x can stay on the device.
+
+    With coef [1, 6, 1, 1] = (C, D, P, Q, R, S)::
+
+        eps    = unet(x, time_bias, cond)
+        x0     = clip(C * x + D * eps, -1, 1)          without the clip where the model was sampled so
+        x_next = P * x0 + Q * x + R * x0_prev + S * noise
+
+    A further input lr_up [1, 3, H, W] exists where the network has ``up_input``.
+    """
+
+    outputs = ("x_next", "x0")
+
+    def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
+        super().__init__()
+        self.unet = network.denoise_fn
+        self.clip_denoised = clip_denoised
+
+    def construct(
+        self, x: Tensor, time_bias: Tensor, cond: Tensor, coef: Tensor, noise: Tensor, x0_prev: Tensor, *lr_up: Tensor
+    ) -> Tuple[Tensor, Tensor]:
+        eps = self.unet(x, time_bias, cond, *lr_up)
+        x0 = coef[:, 0:1] * x + coef[:, 1:2] * eps
+        if self.clip_denoised:
+            x0 = ops.clip_by_value(x0, -CLAMP_LIMIT, CLAMP_LIMIT)
+        x_next = coef[:, 2:3] * x0 + coef[:, 3:4] * x + coef[:, 4:5] * x0_prev + coef[:, 5:6] * noise
+        return x_next, x0
+
+
+class CellEngine(Engine):
+    """The source cells behind the interface of the runtime's engines: both run through the same sampler loop."""
+
+    name = "mindspore"
+    device = "cpu"
+    precision = "fp32"
+
+    def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
+        self.encoder = CellGraph(EncoderGraph(network))
+        self.step = CellGraph(StepGraph(network, clip_denoised))
+
+    def compile(self, model: bytes, shapes: Shapes) -> CellGraph:
+        """The cell that takes these inputs; the exported bytes are not looked at."""
+        return self.encoder if "lr" in shapes else self.step
+
+
+class CellGraph(Graph):
+    def __init__(self, cell: nn.Cell) -> None:
+        self._cell = cell
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        results = self._cell(*[ms.Tensor(array) for array in inputs.values()])
+        results = results if isinstance(results, tuple) else (results,)
+        return {name: result.asnumpy() for name, result in zip(self._cell.outputs, results)}
+
+
+def time_bias_table(network: SRDiff, timesteps: int) -> np.ndarray:
+    """The time bias of every t: [timesteps, channels] float32. It does not depend on the image."""
+    t = ms.Tensor(np.arange(timesteps, dtype=np.float32))
+    return network.denoise_fn.time_bias(t).asnumpy().reshape(timesteps, -1)
+
+
+def example_inputs(config: NetworkConfig, lr_shape: Tuple[int, int]) -> List[Tuple[str, np.ndarray]]:
+    """(name, array) of every input of the step graph in order, standard normal, for an lr of this height and width."""
+    rng = np.random.default_rng(0)
+    hr = (lr_shape[0] * config.scale, lr_shape[1] * config.scale)
+    shapes = {
+        "x": (1, 3, *hr),
+        "time_bias": (1, config.time_bias_channels, 1, 1),
+        "cond": (1, config.unet_channels, *hr),
+        "coef": (1, 6, 1, 1),
+        "noise": (1, 3, *hr),
+        "x0_prev": (1, 3, *hr),
+    }
+    if config.up_input:
+        shapes["lr_up"] = (1, 3, *hr)
+    return [(name, rng.standard_normal(shape, dtype=np.float32)) for name, shape in shapes.items()]

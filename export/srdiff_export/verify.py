@@ -1,0 +1,155 @@
+"""Runs exported graphs beside the MindSpore cells that they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+import numpy as np
+from PIL import Image
+
+from srdiff.bundle import Bundle
+from srdiff.engines import Engine, open_engine
+from srdiff.errors import DeviceError, ParityError
+from srdiff.noise import philox_noise
+from srdiff.samplers import ddpm
+from srdiff.upscaler import Upscaler
+from srdiff_training.network import SRDiff
+
+from .graphs import CellEngine, example_inputs
+
+PHOTO = Path(__file__).parent / "check_photo.png"
+SAMPLER_STEPS = 4
+# Of relative_error. float32: engines sum in another order, measured up to 2e-6. float16: a weight keeps 11 bits,
+# measured up to 6e-4. The sampler's first step multiplies an error of eps by 2029 before the clamp, where there is one:
+# measured up to 3e-5 and 3e-2.
+BOUNDS = {
+    "float32": {"encoder": 2e-5, "step": 2e-5, "sampler": 2e-4},
+    "float16": {"encoder": 5e-3, "step": 5e-3, "sampler": 1e-1},
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One graph on one engine and input against the cells.
+
+    Attributes:
+        engine: library and device.
+        graph: ``encoder``, ``step`` or ``sampler`` (a run of a few steps).
+        input: ``random`` or ``photo``.
+        lr_shape: height and width of the input in pixels.
+        max_error: largest absolute difference.
+        relative_error: root mean square of the difference over that of the reference.
+        bound: what relative_error may be.
+    """
+
+    engine: str
+    graph: str
+    input: str
+    lr_shape: Tuple[int, int]
+    max_error: float
+    relative_error: float
+    bound: float
+
+    @property
+    def passed(self) -> bool:
+        return self.relative_error <= self.bound
+
+
+def verify_onnx(bundle: Bundle, network: SRDiff, lr_shapes: List[Tuple[int, int]]) -> List[Comparison]:
+    """Compare the bundle's ONNX graphs with the network on every ONNX engine that is installed, in float32.
+
+    Args:
+        bundle: as written.
+        network: the source, not prepared for export.
+        lr_shapes: sizes of the input to compare at; each must fit the network's levels.
+
+    Raises:
+        DeviceError: no engine for ONNX files is installed.
+    """
+    engines = _engines()
+    comparisons = []
+    for lr_shape in lr_shapes:
+        references = _References(bundle, network, lr_shape)
+        for engine in engines:
+            comparisons += references.compare(engine)
+    return comparisons
+
+
+def require_parity(comparisons: List[Comparison]) -> None:
+    """Raises ParityError for the worst comparison that misses its bound."""
+    missed = [comparison for comparison in comparisons if not comparison.passed]
+    if missed:
+        worst = max(missed, key=lambda comparison: comparison.relative_error / comparison.bound)
+        raise ParityError(
+            f"the {worst.graph} graph on {worst.engine} differs from its source by {worst.relative_error:.1e} "
+            f"(bound {worst.bound:.0e}) on {worst.input} input, so no bundle was written; "
+            "try another version of the export packages"
+        )
+
+
+def _engines() -> List[Engine]:
+    engines, reasons = [], []
+    for name in ("onnxruntime", "openvino"):
+        try:
+            engines.append(open_engine(name, "cpu", "fp32"))
+        except DeviceError as error:
+            reasons.append(str(error))
+    if not engines:
+        raise DeviceError("an export is checked by running it, and no engine is there: " + "; ".join(reasons))
+    return engines
+
+
+class _References:
+    """The cells' results at one size, computed once for all engines."""
+
+    def __init__(self, bundle: Bundle, network: SRDiff, lr_shape: Tuple[int, int]) -> None:
+        self.bundle = bundle
+        self.lr_shape = lr_shape
+        self.bounds = BOUNDS[bundle.manifest.weights_dtype]
+        manifest = bundle.manifest
+        cells = CellEngine(network, manifest.clip_denoised)
+        step_inputs = dict(example_inputs(network.config, lr_shape))
+        # Moderate numbers, so that no term of the update drowns another.
+        step_inputs["coef"] = np.array([1.2, -0.6, 0.5, 0.4, 0.1, 0.2], np.float32).reshape(1, 6, 1, 1)
+        step_inputs["time_bias"] = bundle.time_bias()[manifest.schedule.timesteps // 2].reshape(1, -1, 1, 1)
+        self.photo = np.asarray(Image.open(PHOTO).convert("RGB").resize((lr_shape[1], lr_shape[0]), Image.BOX))
+        photo_lr = (self.photo.transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
+        random_lr = np.random.default_rng(1).uniform(-1, 1, photo_lr.shape).astype(np.float32)
+        self.cases: List[Tuple[str, str, Dict[str, np.ndarray], Dict[str, np.ndarray]]] = []
+        for kind, lr in (("random", random_lr), ("photo", photo_lr)):
+            encoded = cells.encoder.run({"lr": lr})
+            self.cases.append(("encoder", kind, {"lr": lr}, encoded))
+            inputs = {**step_inputs, "cond": encoded["cond"]}
+            self.cases.append(("step", kind, inputs, cells.step.run(inputs)))
+        self.sampled = self._sample(cells)
+
+    def compare(self, engine: Engine) -> List[Comparison]:
+        upscaler = Upscaler(self.bundle, engine)
+        rows = []
+        for graph, kind, inputs, expected in self.cases:
+            found = upscaler.graph(graph, *self.lr_shape).run(inputs)
+            rows.append(self._row(engine, graph, kind, found, expected))
+        rows.append(self._row(engine, "sampler", "photo", self._sample(engine), self.sampled))
+        return rows
+
+    def _sample(self, engine: Engine) -> Dict[str, np.ndarray]:
+        manifest = self.bundle.manifest
+        plan = ddpm(manifest.schedule, min(SAMPLER_STEPS, manifest.schedule.timesteps))
+        lr_up = manifest.lr_up.apply(self.photo, *(size * manifest.scale for size in self.lr_shape))
+        return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, lr_up, plan, philox_noise(0))}
+
+    def _row(
+        self, engine: Engine, graph: str, kind: str, found: Dict[str, np.ndarray], expected: Dict[str, np.ndarray]
+    ) -> Comparison:
+        worst = max((_errors(found[name], array) for name, array in expected.items()), key=lambda pair: pair[1])
+        return Comparison(f"{engine.name} ({engine.device})", graph, kind, self.lr_shape, *worst, self.bounds[graph])
+
+
+def _errors(found: np.ndarray, expected: np.ndarray) -> Tuple[float, float]:
+    """Largest absolute and relative root-mean-square difference; infinite where a value is not finite."""
+    difference = found.astype(np.float64) - expected
+    if not np.isfinite(difference).all():
+        return float("inf"), float("inf")
+    return float(np.abs(difference).max()), float(np.linalg.norm(difference) / np.linalg.norm(expected))

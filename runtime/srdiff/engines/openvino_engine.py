@@ -1,0 +1,81 @@
+"""OpenVINO on CPU: reads the ONNX file as it is, fuses Mish, computes in bf16 where the CPU does."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, List, Mapping
+
+import numpy as np
+
+from ..errors import BundleError, DeviceError
+from .base import Arrays, Engine, Graph, Shapes
+
+
+class OpenVinoGraph(Graph):
+    """A compiled model and a pool of infer requests, one per call under way."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+        self._outputs = [(output.get_any_name(), output) for output in compiled.outputs]
+        self._idle: List[Any] = []
+        self._lock = threading.Lock()
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        with self._lock:
+            request = self._idle.pop() if self._idle else None
+        request = request or self._compiled.create_infer_request()
+        result = request.infer(dict(inputs), share_inputs=True)
+        outputs = {name: np.array(result[output], copy=True) for name, output in self._outputs}
+        with self._lock:
+            self._idle.append(request)
+        return outputs
+
+
+class OpenVinoEngine(Engine):
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, core: Any, precision: str, threads: int | None) -> None:
+        self._core = core
+        self.precision = precision
+        self._config = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision],
+        }
+        if threads is not None:
+            self._config["INFERENCE_NUM_THREADS"] = str(threads)
+
+    def compile(self, model: bytes, shapes: Shapes) -> OpenVinoGraph:
+        try:
+            network = self._core.read_model(model)
+            network.reshape({name: list(shape) for name, shape in shapes.items()})
+            return OpenVinoGraph(self._core.compile_model(network, "CPU", self._config))
+        except RuntimeError as error:
+            raise BundleError(f"OpenVINO refuses the bundle's graph: {_first_line(error)}; export the model anew") from error
+
+
+def open_engine(device: str, precision: str, threads: int | None) -> OpenVinoEngine:
+    """Raises DeviceError where OpenVINO is missing or cannot compute at the precision."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise DeviceError("OpenVINO is not installed; run: pip install 'srdiff[cpu]'") from error
+    core = openvino.Core()
+    native = {"fp32", *_native_half_types(core)}
+    if precision == "auto":
+        precision = "bf16" if "bf16" in native else "fp32"
+    if precision not in native:
+        raise DeviceError(
+            f"OpenVINO on this CPU computes in {', '.join(sorted(native))}, not {precision}; "
+            "choose another precision or device"
+        )
+    return OpenVinoEngine(core, precision, threads)
+
+
+def _native_half_types(core: Any) -> List[str]:
+    capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return [name.lower() for name in ("BF16", "FP16") if name in capabilities]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1]

@@ -1,0 +1,70 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Iterator
+from uuid import uuid4
+
+from .errors import OutputError
+
+_ADVICE = {
+    errno.ENOENT: "create its folder first",
+    errno.ENOTDIR: "choose a folder that is one",
+    errno.EISDIR: "add a file name to the folder",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+    errno.ENOSPC: "free some space or choose another disk",
+    errno.EPIPE: "keep the reading end of the pipe open",
+}
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends.
+
+    Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
+    stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
+    itself is yielded for it. Raises OutputError for every OSError in the block, and before it for a folder.
+    """
+    try:
+        final = path.resolve()
+        if final.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        if final.exists() and not final.is_file():
+            yield final
+            return
+        # A name that does not grow with path's, and no mkstemp: its files are private whatever the umask.
+        temporary = final.with_name(f".{uuid4().hex}{final.suffix}")
+        try:
+            yield temporary
+            temporary.replace(final)
+        finally:
+            with suppress(OSError):  # the rename has taken it, or it was never made
+                temporary.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(name: Path | str, error: OSError) -> OutputError:
+    """The sentence for an output that the system refuses."""
+    advice = _ADVICE.get(error.errno or 0, "choose another output")
+    return OutputError(f"{name} cannot be written ({error.strerror or error}); {advice}")
+
+
+def require_writable(path: Path) -> None:
+    """Make the file's folder if need be and try to write there, before hours of work rather than after them.
+
+    Raises:
+        OutputError: a file cannot be made there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        probe = path.with_name(f".{uuid4().hex}")
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from error

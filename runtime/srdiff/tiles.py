@@ -1,0 +1,102 @@
+"""Cuts an image into windows of one shape whose overlaps are blended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Tuple
+
+import numpy as np
+
+from .errors import OptionError
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of the image and how much its result counts there.
+
+    Attributes:
+        top, left, height, width: in LR pixels.
+        row_weight, column_weight: [scale * height] and [scale * width] float32; over all windows that cover a pixel
+            of the result, the products add up to 1.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    row_weight: np.ndarray
+    column_weight: np.ndarray
+
+    def lr(self, image: np.ndarray) -> np.ndarray:
+        """This window of an array [..., h, w] of LR size."""
+        return image[..., self.top : self.top + self.height, self.left : self.left + self.width]
+
+    def hr(self, image: np.ndarray, scale: int) -> np.ndarray:
+        """This window of an array [..., scale * h, scale * w]."""
+        y, x = self.top * scale, self.left * scale
+        return image[..., y : y + self.height * scale, x : x + self.width * scale]
+
+
+def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
+    """The smallest window, at most ``tile``, that covers ``size`` with as few windows as ``tile`` does.
+
+    All in LR pixels; ``size``, and so the result, is a multiple of ``multiple``.
+
+    Raises:
+        OptionError: unless the tile is larger than twice the overlap, and both are multiples of ``multiple``.
+    """
+    if tile <= 2 * overlap or overlap < 0 or tile % multiple or overlap % multiple:
+        raise OptionError(
+            f"a tile of {tile} with an overlap of {overlap} was asked for; the tile must be more than twice "
+            f"the overlap, and both multiples of {multiple}"
+        )
+    if size <= tile:
+        return size
+    count = _count(size, tile, overlap)
+    covered = size + (count - 1) * overlap
+    return -(-covered // (count * multiple)) * multiple
+
+
+def cut(height: int, width: int, tile: Tuple[int, int], overlap: int, multiple: int, scale: int) -> List[Window]:
+    """Windows of exactly ``tile`` = (rows, columns), evenly spread, sharing at least ``overlap`` with neighbours.
+
+    All in LR pixels. Every window starts at a multiple of ``multiple``: on the pixel grid of the UNet's coarsest
+    level, so that a window sees what the whole image would.
+    """
+    rows = _spans(height, tile[0], overlap, multiple, scale)
+    columns = _spans(width, tile[1], overlap, multiple, scale)
+    return [
+        Window(top, left, tile[0], tile[1], row_weight, column_weight)
+        for top, row_weight in rows
+        for left, column_weight in columns
+    ]
+
+
+def _count(size: int, tile: int, overlap: int) -> int:
+    return 1 if size <= tile else -(-(size - overlap) // (tile - overlap))
+
+
+def _spans(size: int, tile: int, overlap: int, multiple: int, scale: int) -> List[Tuple[int, np.ndarray]]:
+    """Start and weights of each window along one axis."""
+    count = _count(size, tile, overlap)
+    starts = [int(round(start / multiple)) * multiple for start in np.linspace(0, size - tile, count)]
+    total = np.zeros(size * scale)
+    weights = []
+    for start in starts:
+        weight = np.ones(tile * scale)
+        if start > 0:
+            weight *= _ramp(tile * scale, overlap * scale)
+        if start + tile < size:
+            weight *= _ramp(tile * scale, overlap * scale)[::-1]
+        total[start * scale : (start + tile) * scale] += weight
+        weights.append(weight)
+    return [
+        (start, (weight / total[start * scale : (start + tile) * scale]).astype(np.float32))
+        for start, weight in zip(starts, weights)
+    ]
+
+
+def _ramp(length: int, overlap: int) -> np.ndarray:
+    """0 to 1 over the middle half of an overlap, then 1: what is next to a cut edge is the least exact."""
+    position = (np.arange(length) + 0.5) / max(overlap, 1)
+    return np.clip(2 * position - 0.5, 0, 1)

@@ -1,0 +1,216 @@
+"""The public entry: a bundle on an engine, ready to enlarge images."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from math import gcd
+from pathlib import Path
+from typing import Any, Dict, Tuple
+
+import numpy as np
+
+from .bundle import DEFAULT_BUNDLE, Bundle
+from .engines import Engine, Graph, Shapes, open_engine
+from .errors import BundleError
+from .noise import NoiseSource, philox_noise
+from .photo import Photo, photo_from, to_array, to_pil
+from .resize import bicubic
+from .samplers import Plan, ddpm
+from .sampling import Callback, run_plan
+from .tiles import Window, cut, fit_tile
+
+DEFAULT_TILE = 256
+DEFAULT_OVERLAP = 16
+# Compiled shapes kept per graph: a service that sees every size must not grow without bound.
+CACHED_SHAPES = 4
+# Encoder results kept between steps; beyond, they are computed again in each step.
+COND_BYTES = 1 << 30
+
+
+class Upscaler:
+    """Enlarges images with one model on one engine; made once, called often, from any thread.
+
+    Attributes:
+        bundle: the model.
+        engine: where it runs; has ``name``, ``device`` and ``precision``.
+        scale: side of the result over side of the input.
+    """
+
+    def __init__(
+        self, bundle: Bundle, engine: Engine, tile: int = DEFAULT_TILE, overlap: int = DEFAULT_OVERLAP
+    ) -> None:
+        self.bundle = bundle
+        self.engine = engine
+        self.scale = bundle.manifest.scale
+        manifest = bundle.manifest
+        self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
+        self._minimum = -(-manifest.hr_minimum // manifest.scale)
+        self._tile, self._overlap = tile, overlap
+        fit_tile(self._multiple, tile, overlap, self._multiple)
+        graphs = bundle.graph_files(engine.graph_format)
+        if not graphs:
+            raise BundleError(
+                f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
+                f"export with --format {engine.graph_format}"
+            )
+        self._models = {"encoder": bundle.read(graphs[0].encoder), "step": bundle.read(graphs[0].step)}
+        self._time_bias = bundle.time_bias()
+        self._compiled: OrderedDict[Tuple[str, int, int], Graph] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_bundle(
+        cls,
+        path: Path | str | None = None,
+        device: str = "auto",
+        engine: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+        tile: int = DEFAULT_TILE,
+        overlap: int = DEFAULT_OVERLAP,
+    ) -> Upscaler:
+        """Open a bundle.
+
+        Args:
+            path: a folder made by ``srdiff-export``; None takes the small model that comes with the package.
+            device, engine, precision, threads: see :func:`srdiff.engines.open_engine`.
+            tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
+
+        Raises:
+            BundleError: the bundle is damaged or not one.
+            DeviceError: the engine or device is not available here.
+            OptionError: an argument is outside what it may be.
+        """
+        return cls(Bundle(DEFAULT_BUNDLE if path is None else path), open_engine(engine, device, precision, threads),
+                   tile, overlap)
+
+    def upscale(
+        self,
+        image: Any,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callback | None = None,
+        noise: NoiseSource | None = None,
+    ) -> Any:
+        """Enlarge one image.
+
+        Args:
+            image: a PIL image, or an array [h, w], [h, w, 2], [h, w, 3] or [h, w, 4] of uint8, uint16, or floats in
+                [0, 1] (which come back as uint16). Colour is RGB; the second or fourth channel is alpha.
+            seed: 0 … 2**64 - 1; the same seed gives the same result, another seed another one.
+            steps: 1 … timesteps of the model; None takes all.
+            callback: called as ``callback(done, total)`` after each run of the step graph; may raise to stop.
+            noise: replaces the seed's noise.
+
+        Returns:
+            What came in, ``scale`` times as large: a PIL image with its profile, EXIF and dpi, or an array.
+
+        Raises:
+            ImageError: the image is of a kind that is not taken.
+            OptionError: seed or steps are outside what they may be.
+        """
+        result = self.enlarge(photo_from(image), seed, steps, callback, noise)
+        return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
+
+    def enlarge(
+        self,
+        photo: Photo,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callback | None = None,
+        noise: NoiseSource | None = None,
+    ) -> Photo:
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read_photo` gives it."""
+        plan = ddpm(self.bundle.manifest.schedule, steps)
+        pixels = photo.pixels
+        height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
+        lr_up = self.bundle.manifest.lr_up.apply(pixels, height, width)
+        x0 = self.sample(pixels, lr_up, plan, noise or philox_noise(seed), callback)
+        hr = np.clip(x0, -1, 1) / np.float32(self.bundle.manifest.res_rescale) + lr_up
+        white = np.iinfo(pixels.dtype).max
+        result = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).astype(pixels.dtype)
+        alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height, width)
+        return photo.enlarged(np.ascontiguousarray(result.transpose(1, 2, 0)), alpha)
+
+    def sample(
+        self,
+        pixels: np.ndarray,
+        lr_up: np.ndarray,
+        plan: Plan,
+        noise: NoiseSource,
+        callback: Callback | None = None,
+    ) -> np.ndarray:
+        """Run the sampler's plan: integer pixels [h, w, 3] and lr_up [3, sh, sw] -> x_0 [3, sh, sw], unclamped."""
+        white = np.iinfo(pixels.dtype).max
+        lr = pixels.transpose(2, 0, 1).astype(np.float32) * np.float32(2 / white) - 1
+        height, width = (max(self._minimum, -(-size // self._multiple) * self._multiple) for size in lr.shape[1:])
+        tile = (
+            fit_tile(height, self._tile, self._overlap, self._multiple),
+            fit_tile(width, self._tile, self._overlap, self._multiple),
+        )
+        x0 = run_plan(
+            self.graph("step", *tile),
+            plan,
+            self._time_bias,
+            cut(height, width, tile, self._overlap, self._multiple, self.scale),
+            _Conds(self.graph("encoder", *tile), _pad(lr, height, width)),
+            noise,
+            self.scale,
+            _pad(lr_up, height * self.scale, width * self.scale) if self.bundle.manifest.up_input else None,
+            callback,
+        )
+        return x0[:, : lr_up.shape[1], : lr_up.shape[2]]
+
+    def graph(self, name: str, height: int, width: int) -> Graph:
+        """The encoder or step graph for windows of height x width LR pixels, compiled once."""
+        key = (name, height, width)
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = self.engine.compile(self._models[name], self._shapes(name, height, width))
+                while len(self._compiled) > 2 * CACHED_SHAPES:
+                    self._compiled.popitem(last=False)
+            self._compiled.move_to_end(key)
+            return self._compiled[key]
+
+    def _shapes(self, name: str, height: int, width: int) -> Shapes:
+        manifest = self.bundle.manifest
+        if name == "encoder":
+            return {"lr": (1, 3, height, width)}
+        image = (1, 3, height * self.scale, width * self.scale)
+        shapes = {
+            "x": image,
+            "time_bias": (1, manifest.time_bias_channels, 1, 1),
+            "cond": (1, manifest.cond_channels, *image[2:]),
+            "coef": (1, 6, 1, 1),
+            "noise": image,
+            "x0_prev": image,
+        }
+        if manifest.up_input:
+            shapes["lr_up"] = image
+        return shapes
+
+
+class _Conds:
+    """The encoder's result per window: kept while they fit, computed again where they do not."""
+
+    def __init__(self, encoder: Graph, lr: np.ndarray) -> None:
+        self._encoder = encoder
+        self._lr = lr
+        self._kept: Dict[Tuple[int, int], np.ndarray] = {}
+        self._room = COND_BYTES
+
+    def __call__(self, window: Window) -> np.ndarray:
+        key = (window.top, window.left)
+        if key in self._kept:
+            return self._kept[key]
+        cond = self._encoder.run({"lr": np.ascontiguousarray(window.lr(self._lr))[None]})["cond"]
+        if cond.nbytes <= self._room:
+            self._room -= cond.nbytes
+            self._kept[key] = cond
+        return cond
+
+
+def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Mirrored rows and columns behind an array [c, h, w]."""
+    return np.pad(image, ((0, 0), (0, height - image.shape[1]), (0, width - image.shape[2])), mode="symmetric")

@@ -1,0 +1,1 @@
+"""SRDiff in MindSpore: networks and checkpoints of the two public implementations."""

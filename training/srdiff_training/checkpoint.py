@@ -1,0 +1,187 @@
+"""Reads SRDiff checkpoints of both families; sizes are inferred from parameter names and shapes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List
+
+import mindspore as ms
+import numpy as np
+
+from srdiff.errors import CheckpointError, OptionError
+from srdiff.schedule import BETAS, Schedule
+
+from .config import NetworkConfig
+from .names import ENCODER_PREFIX, public_name, public_shape, to_own_layout
+from .network import SRDiff
+from .torch_file import is_torch_file, read_torch_file
+
+Tensors = Dict[str, np.ndarray]
+
+# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore), the RRDB's own image head and
+# buffers that follow from the betas (leiali).
+_OPTIMIZER = re.compile(
+    r"^(moment[12v]?|m|v|accum|stat|momentum|ema)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
+    r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|scale_sense)$"
+)
+_RRDB_HEAD = re.compile(r"^rrdb\.(upconv\d|HRconv|conv_last)\.")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose every parameter has its place in the network.
+
+    Attributes:
+        config: the family and all sizes.
+        tensors: float32 arrays by their names in the file, nothing but the networks.
+        schedule: the noise schedule, where the file has the betas (leiali); None where it does not.
+    """
+
+    config: NetworkConfig
+    tensors: Tensors
+    schedule: Schedule | None
+
+    def build(self) -> SRDiff:
+        """The networks with these weights, in inference mode."""
+        network = SRDiff(self.config)
+        for parameter in network.get_parameters():
+            array = to_own_layout(parameter.name, self.tensors[public_name(parameter.name, self.config)], self.config)
+            parameter.set_data(ms.Tensor(np.ascontiguousarray(array)))
+        network.set_train(False)
+        return network
+
+
+def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
+    """Read a checkpoint file and check that it is a complete SRDiff.
+
+    Args:
+        path: a MindSpore ``.ckpt``, or a PyTorch checkpoint, zip or legacy (read with ``weights_only``).
+        family: ``mindediting`` or ``leiali``; None takes it from the parameter names.
+
+    Raises:
+        CheckpointError: the file cannot be read, is another network, or a parameter is missing, extra or of
+            another shape; the message names it.
+    """
+    path = Path(path)
+    raw = _read(path)
+    tensors = {name: array for name, array in _fold_weight_norm(raw).items() if not _is_beside_network(name)}
+    config = _infer_config(path, tensors, family)
+    _check_complete(path, tensors, config)
+    return Checkpoint(config, tensors, _schedule_of(raw))
+
+
+def _read(path: Path) -> Tensors:
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not a file; give the path of a .ckpt file")
+    if is_torch_file(path):
+        return read_torch_file(path)
+    try:
+        parameters = ms.load_checkpoint(str(path))
+    except Exception as error:  # MindSpore raises whatever its parser trips over
+        raise CheckpointError(
+            f"{path} is neither a MindSpore nor a PyTorch checkpoint ({type(error).__name__}); "
+            "check that the file is complete"
+        ) from error
+    return {name: np.asarray(parameter.asnumpy(), np.float32) for name, parameter in parameters.items()}
+
+
+def _fold_weight_norm(tensors: Tensors) -> Tensors:
+    """Weight norm (Salimans & Kingma, arXiv 1602.07868): weight = g * v / |v|, the norm over all but axis 0."""
+    folded = dict(tensors)
+    for name in tensors:
+        if name.endswith(".weight_g"):
+            stem = name[: -len("_g")]
+            if stem + "_v" not in tensors:
+                raise CheckpointError(f"{name} has no {stem}_v beside it; the checkpoint is incomplete, export another")
+            g, v = folded.pop(name), folded.pop(stem + "_v").astype(np.float64)
+            norm = np.sqrt((v**2).sum(axis=tuple(range(1, v.ndim)), keepdims=True))
+            folded[stem] = (g * v / norm).astype(np.float32)
+    return folded
+
+
+def _is_beside_network(name: str) -> bool:
+    is_buffer = "." not in name and name not in ENCODER_PREFIX.values()
+    return bool(_OPTIMIZER.search(name) or _RRDB_HEAD.search(name)) or is_buffer
+
+
+def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkConfig:
+    found = [name for name, prefix in ENCODER_PREFIX.items() if prefix + "conv_first.weight" in tensors]
+    if not found or not any(name.startswith("denoise_fn.") for name in tensors):
+        first = ", ".join(sorted(tensors)[:2]) or "no parameter at all"
+        raise CheckpointError(
+            f"{path} is not an SRDiff checkpoint: it has {first}, … where encoder.conv_first.weight "
+            "(or rrdb.conv_first.weight) and denoise_fn.* were expected; give the checkpoint of the diffusion stage"
+        )
+    if family is not None and family != found[0]:
+        raise CheckpointError(
+            f"{path} has the parameter names of family {found[0]}, not {family}; leave out the family option"
+        )
+    encoder = ENCODER_PREFIX[found[0]]
+
+    def shape(name: str) -> List[int]:
+        if name not in tensors:
+            raise CheckpointError(f"{path} lacks parameter {name}; it is incomplete, export another")
+        return list(tensors[name].shape)
+
+    def count(prefix: str) -> int:
+        numbers = [re.match(re.escape(prefix) + r"(\d+)\.", name) for name in tensors]
+        return 1 + max((int(match.group(1)) for match in numbers if match), default=-1)
+
+    first_conv = encoder + "RRDB_trunk.0.RDB1.conv1"
+    _, unet_channels, kernel, _ = (shape("denoise_fn.cond_proj.weight") + [0] * 4)[:4]
+    widths = [shape(f"denoise_fn.downs.{level}.0.mlp.1.bias")[0] for level in range(count("denoise_fn.downs."))]
+    if any(width % max(unet_channels, 1) for width in widths):
+        raise CheckpointError(
+            f"{path} has UNet widths {widths}, which are not multiples of {unet_channels}; it is not an SRDiff UNet"
+        )
+    try:
+        return NetworkConfig(
+            family=found[0],
+            scale=(kernel + 1) // 2,
+            encoder_channels=shape(encoder + "conv_first.weight")[0],
+            encoder_blocks=count(encoder + "RRDB_trunk."),
+            encoder_growth=shape(first_conv + ".weight")[0],
+            encoder_bias=first_conv + ".bias" in tensors,
+            unet_channels=unet_channels,
+            unet_mults=tuple(width // unet_channels for width in widths),
+            up_input=any(name.startswith("denoise_fn.up_proj.") for name in tensors),
+            use_attn=any(name.startswith("denoise_fn.mid_attn.") for name in tensors),
+        )
+    except OptionError as error:
+        raise CheckpointError(f"{path} is not an SRDiff that this project knows: {error}") from error
+
+
+def _check_complete(path: Path, tensors: Tensors, config: NetworkConfig) -> None:
+    expected = {
+        public_name(parameter.name, config): public_shape(parameter.name, tuple(parameter.shape), config)
+        for parameter in SRDiff(config).get_parameters()
+    }
+    for name, shape in expected.items():
+        if name not in tensors:
+            raise CheckpointError(f"{path} lacks parameter {name} {list(shape)}; it is incomplete, export another")
+        if tensors[name].shape != shape:
+            raise CheckpointError(
+                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where {list(shape)} follows from "
+                "the others; it is damaged or another network"
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise CheckpointError(f"{path} has NaN or infinity in parameter {name}; take an earlier checkpoint")
+    extra = sorted(set(tensors) - set(expected))
+    if extra:
+        raise CheckpointError(
+            f"{path} has parameter {extra[0]} ({len(extra)} in all) that an SRDiff of family {config.family} "
+            "does not have; it is another network"
+        )
+
+
+def _schedule_of(raw: Tensors) -> Schedule | None:
+    if "betas" not in raw:
+        return None
+    stored = raw["betas"].ravel()
+    for name in BETAS:
+        betas = BETAS[name](stored.size)
+        if np.abs(betas - stored).max() < 1e-6:  # stored as float32: take the float64 values it was rounded from
+            return Schedule(name, tuple(betas.tolist()))
+    return Schedule("custom", tuple(stored.astype(np.float64).tolist()))

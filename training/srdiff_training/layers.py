@@ -1,0 +1,136 @@
+"""Small cells shared by the networks, made of primitives that every exporter and engine takes."""
+
+from __future__ import annotations
+
+import mindspore
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+# MindSpore 2.0 wants equal batch axes; it exports only static MindIR, where the tiled size does no harm.
+MATMUL_BROADCASTS = not mindspore.__version__.startswith("2.0.")
+
+MISH_LINEAR = 20.0  # from here on Mish is x in float32
+
+
+class Mish(nn.Cell):
+    """x * tanh(softplus(x)) (Misra, arXiv 1908.08681).
+
+    Cells compute the equal x * n / (n + 2) with n = e^x (e^x + 2): MindSpore's Tanh is off by 1e-4 on CPU and its
+    Mish overflows above 44. For export it is written as in the title, the form that engines fuse and compute exactly.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.for_export = False
+        self.softplus = ops.Softplus()
+        self.tanh = ops.Tanh()
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.for_export:
+            return x * self.tanh(self.softplus(x))
+        e = ops.exp(ops.minimum(x, MISH_LINEAR))
+        n = e * (e + 2)
+        return x * (n / (n + 2))
+
+
+def prepare_for_export(network: nn.Cell) -> None:
+    """Switch every Mish to the form that exporters take."""
+    for _, cell in network.cells_and_names():
+        if isinstance(cell, Mish):
+            cell.for_export = True
+
+
+class PaddedConv(nn.Cell):
+    """3x3 convolution; beyond the edge it sees zeros or mirrored pixels.
+
+    With stride 2 on an even size that is one zero row and column behind: MindSpore's ``same``. (Written as explicit
+    padding, unequal sides come out of the ONNX exporter in the wrong order.)
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, reflect: bool, stride: int = 1, has_bias: bool = True
+    ) -> None:
+        super().__init__()
+        pad_mode = "valid" if reflect else "same"
+        self.conv = nn.Conv2d(channels_in, channels_out, 3, stride, pad_mode=pad_mode, has_bias=has_bias)
+        self.reflect = reflect
+
+    def construct(self, x: Tensor) -> Tensor:
+        if self.reflect:  # of slices: the primitive for it cannot be exported
+            x = ops.concat((x[:, :, 1:2], x, x[:, :, -2:-1]), 2)
+            x = ops.concat((x[:, :, :, 1:2], x, x[:, :, :, -2:-1]), 3)
+        return self.conv(x)
+
+
+class CroppedTranspose(nn.Cell):
+    """Transposed convolution to exactly ``stride`` times the size; the surplus is cropped, the odd pixel behind.
+
+    The crop equals torch's ``padding`` and MindSpore's ``same`` and, unlike theirs, exports without a baked size.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int, stride: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2dTranspose(channels_in, channels_out, kernel, stride, pad_mode="valid", has_bias=True)
+        self.before = (kernel - stride) // 2
+        self.after = kernel - stride - self.before
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        return x[:, :, self.before : -self.after, self.before : -self.after]
+
+
+class PixelShuffle(nn.Cell):
+    """3x3 convolution to four times the channels, which become 2x2 pixels.
+
+    DepthToSpace exports to ONNX as it is; it orders the channels otherwise than the pixel shuffle that checkpoints
+    were trained with, so ``checkpoint.py`` permutes the convolution.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = PaddedConv(channels, 4 * channels, reflect=False)
+        self.shuffle = ops.DepthToSpace(2)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.shuffle(self.conv(x))
+
+
+class LinearAttention(nn.Cell):
+    """x + g * attention(x) in linear time (Shen et al., arXiv 1812.01243), g learned from zero (ReZero).
+
+    Softmax runs over the positions of the keys, and only there. The queries keep their height and width as axes, so
+    that no size is baked into an exported graph.
+    """
+
+    HEADS = 4
+    HEAD_CHANNELS = 32
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = self.HEADS * self.HEAD_CHANNELS
+        self.to_qkv = conv1x1(channels, 3 * hidden, has_bias=False)
+        self.to_out = conv1x1(hidden, channels)
+        self.g = Parameter(Tensor(np.zeros(1, np.float32)))
+        self.hidden = hidden
+        self.softmax = ops.Softmax(-1)
+
+    def construct(self, x: Tensor) -> Tensor:
+        qkv = self.to_qkv(x)
+        per_head = (x.shape[0], self.HEADS, self.HEAD_CHANNELS, -1)
+        k = self.softmax(qkv[:, self.hidden : 2 * self.hidden].reshape(per_head))
+        v = qkv[:, 2 * self.hidden :].reshape(per_head)
+        context = ops.matmul(k, v.transpose(0, 1, 3, 2))
+        q = qkv[:, : self.hidden].transpose(0, 2, 3, 1)
+        heads = ()
+        for head in range(self.HEADS):
+            first = head * self.HEAD_CHANNELS
+            q_head = q[:, :, :, first : first + self.HEAD_CHANNELS]
+            context_head = context[:, head : head + 1]
+            if not MATMUL_BROADCASTS:
+                context_head = ops.tile(context_head, (1, q_head.shape[1], 1, 1))
+            heads += (ops.matmul(q_head, context_head),)
+        return x + self.g * self.to_out(ops.concat(heads, 3).transpose(0, 3, 1, 2))
+
+
+def conv1x1(channels_in: int, channels_out: int, has_bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(channels_in, channels_out, 1, pad_mode="valid", has_bias=has_bias)

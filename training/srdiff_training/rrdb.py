@@ -1,0 +1,71 @@
+"""The RRDB encoder (Wang et al., ESRGAN, arXiv 1809.00219) that SRDiff takes its features from."""
+
+from __future__ import annotations
+
+from mindspore import Tensor, nn, ops
+
+from .config import NetworkConfig
+from .layers import PaddedConv
+
+RESIDUAL_SCALE = 0.2
+NEGATIVE_SLOPE = 0.2
+
+
+class DenseBlock(nn.Cell):
+    """Five convolutions, each of which sees the outputs of all before it."""
+
+    def __init__(self, channels: int, growth: int, has_bias: bool) -> None:
+        super().__init__()
+        self.conv1 = PaddedConv(channels, growth, reflect=False, has_bias=has_bias)
+        self.conv2 = PaddedConv(channels + growth, growth, reflect=False, has_bias=has_bias)
+        self.conv3 = PaddedConv(channels + 2 * growth, growth, reflect=False, has_bias=has_bias)
+        self.conv4 = PaddedConv(channels + 3 * growth, growth, reflect=False, has_bias=has_bias)
+        self.conv5 = PaddedConv(channels + 4 * growth, channels, reflect=False, has_bias=has_bias)
+        self.lrelu = nn.LeakyReLU(NEGATIVE_SLOPE)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x1 = self.lrelu(self.conv1(x))
+        x2 = self.lrelu(self.conv2(ops.concat((x, x1), 1)))
+        x3 = self.lrelu(self.conv3(ops.concat((x, x1, x2), 1)))
+        x4 = self.lrelu(self.conv4(ops.concat((x, x1, x2, x3), 1)))
+        x5 = self.conv5(ops.concat((x, x1, x2, x3, x4), 1))
+        return x5 * RESIDUAL_SCALE + x
+
+
+class RRDB(nn.Cell):
+    """Residual in residual: three dense blocks."""
+
+    def __init__(self, channels: int, growth: int, has_bias: bool) -> None:
+        super().__init__()
+        self.RDB1 = DenseBlock(channels, growth, has_bias)
+        self.RDB2 = DenseBlock(channels, growth, has_bias)
+        self.RDB3 = DenseBlock(channels, growth, has_bias)
+
+    def construct(self, x: Tensor) -> Tensor:
+        return self.RDB3(self.RDB2(self.RDB1(x))) * RESIDUAL_SCALE + x
+
+
+class RRDBEncoder(nn.Cell):
+    """lr [n, 3, h, w] in [-1, 1] -> features [n, feature_channels, h, w].
+
+    Of the list (output of each RRDB, …, trunk sum) the entries 2, 5, 8, … are concatenated.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        channels = config.encoder_channels
+        self.conv_first = PaddedConv(3, channels, reflect=False)
+        self.RRDB_trunk = nn.CellList(
+            [RRDB(channels, config.encoder_growth, config.encoder_bias) for _ in range(config.encoder_blocks)]
+        )
+        self.trunk_conv = PaddedConv(channels, channels, reflect=False)
+
+    def construct(self, lr: Tensor) -> Tensor:
+        first = self.conv_first((lr + 1) * 0.5)
+        x = first
+        outputs = ()
+        for block in self.RRDB_trunk:
+            x = block(x)
+            outputs += (x,)
+        outputs += (first + self.trunk_conv(x),)
+        return ops.concat(outputs[2::3], 1)
