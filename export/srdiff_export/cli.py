@@ -27,6 +27,7 @@ FORMATS = ("onnx",)
 @click.option("--res-rescale", type=float, default=2.0, show_default=True, help="Factor of the diffused residual in training.")
 @click.option("--clip-denoised/--no-clip-denoised", default=None, help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]")
 @click.option("--lr-up", type=click.Choice(["mindediting", "leiali"]), help="Whose recipe makes the enlarged input.  [default: the family's]")
+@click.option("--margin", type=click.IntRange(0), default=0, show_default=True, help="Mirrored input pixels put around an image and cropped again, for models whose borders are poor.")
 @click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True, help="Of the stored weights; fp16 halves the bundle.")
 @click.option("--opset", type=int, default=11, show_default=True, help="ONNX operator set.")
 @click.option("--check-shape", "check_shapes", multiple=True, metavar="HxW", help="LR size to compare with the source at; repeatable.  [default: two small ones]")
@@ -85,6 +86,7 @@ def describe(bundle: Bundle) -> str:
         ("x_0 in a step", "clamped to [-1, 1]" if manifest.clip_denoised else "not clamped"),
         ("residual", f"(hr - lr_up) * {manifest.res_rescale:g}"),
         ("lr_up", f"bicubic, {recipe.border} border, rounding {recipe.rounding}, / {recipe.divisor}"),
+        ("margin", f"{manifest.margin} input pixels"),
         ("graphs", graphs),
         ("weights", manifest.weights_dtype),
         ("made by", ", ".join(f"{key} {value}" for key, value in manifest.producer.items())),

@@ -55,6 +55,7 @@ class ExportOptions:
         res_rescale: factor of the diffused residual.
         clip_denoised: clamp x_0 to [-1, 1] in each step.
         lr_up: the family whose recipe makes lr_up.
+        margin: mirrored LR pixels that the runtime puts around an image and crops from its result.
         precision: ``fp32`` or ``fp16``, of the stored weights.
         opset: ONNX operator set.
         check_shapes: LR sizes (height, width) to compare at; None takes two that fit any depth.
@@ -68,6 +69,7 @@ class ExportOptions:
     res_rescale: float = 2.0
     clip_denoised: bool | None = None
     lr_up: str | None = None
+    margin: int = 0
     precision: str = "fp32"
     opset: int = MINDSPORE_OPSET
     check_shapes: Tuple[Tuple[int, int], ...] | None = None
@@ -144,6 +146,7 @@ def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Man
         cond_channels=config.unet_channels,
         time_bias_channels=config.time_bias_channels,
         weights_dtype=PRECISIONS[options.precision],
+        margin=options.margin,
         graphs=(GraphFiles("onnx", "encoder.onnx", "step.onnx"),),
         network=asdict(config),
         producer=_producer(options),

@@ -87,6 +87,7 @@ class Manifest:
         cond_channels: channels of the encoder's result.
         time_bias_channels: channels of the time-bias table.
         weights_dtype: ``float32`` or ``float16``, as stored.
+        margin: mirrored LR pixels put around an image and cropped from its result, for models whose borders are poor.
         graphs: the exported graphs, at least one pair.
         network, producer, parity, origin: sizes, versions, the export's report, where weights and licence come from;
             for the reader.
@@ -105,6 +106,7 @@ class Manifest:
     cond_channels: int
     time_bias_channels: int
     weights_dtype: str
+    margin: int
     graphs: Tuple[GraphFiles, ...]
     network: Dict[str, Any] = field(default_factory=dict)
     producer: Dict[str, str] = field(default_factory=dict)
@@ -115,6 +117,8 @@ class Manifest:
         positive = (self.scale, self.hr_multiple, self.hr_minimum, self.cond_channels, self.time_bias_channels)
         if min(positive) < 1 or not self.res_rescale > 0 or not self.graphs:
             raise OptionError("a size is below one, or there is no graph")
+        if self.margin < 0:
+            raise OptionError(f"margin is {self.margin}; it is at least 0")
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
 
@@ -133,7 +137,7 @@ class Manifest:
         for name, kind in (("name", str), ("clip_denoised", bool), ("up_input", bool), ("global_context", bool)):
             if not isinstance(data[name], kind):
                 raise TypeError(f"{name} is not a {kind.__name__}")
-        for name in ("scale", "hr_multiple", "hr_minimum", "cond_channels", "time_bias_channels"):
+        for name in ("scale", "hr_multiple", "hr_minimum", "cond_channels", "time_bias_channels", "margin"):
             if type(data[name]) is not int:
                 raise TypeError(f"{name} is not a whole number")
         values["res_rescale"] = float(data["res_rescale"])

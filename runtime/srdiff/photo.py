@@ -27,8 +27,9 @@ DEFAULT_MAX_PIXELS = 64_000_000
 # What can be written, under the suffixes that ask for it.
 FORMATS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",), "tiff": (".tif", ".tiff")}
 
-# Left out are formats that Pillow hands to other programs (EPS, WMF) and those that hold no photographs.
-_READABLE = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "JPEG2000", "AVIF")
+# Left out are formats that Pillow hands to other programs (EPS, WMF), JPEG 2000, where OpenJPEG leaves missing
+# tiles blank without a word, and those that hold no photographs.
+_READABLE = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "AVIF")
 _PILLOW_FORMAT = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}
 _QUALITY: dict[str, dict[str, Any]] = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
 _MAX_SIDE = {"jpg": 65500, "webp": 16383}  # libjpeg stops short of the 65535 that the format allows
@@ -38,7 +39,7 @@ _MAX_JPEG_EXIF = 65533  # a marker's length counts its own two bytes in sixteen 
 # Pillow's own luma: BT.601 in 16 binary digits, so equal channels come back as they are.
 _LUMA = (19595, 38470, 7471)
 _MANAGED = ("CMYK", "LAB")  # modes whose pixels mean nothing without a profile
-_BLACK_POINT_COMPENSATION: Any = 0x2000  # lcms; what photo editors print with, and the same in all its versions
+_BLACK_POINT_COMPENSATION: Any = 0x2000  # its number in lcms, as Pillow's name for it has changed
 _STRAIGHT = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"

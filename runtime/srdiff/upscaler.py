@@ -144,23 +144,31 @@ class Upscaler:
         """Run the sampler's plan: integer pixels [h, w, 3] and lr_up [3, sh, sw] -> x_0 [3, sh, sw], unclamped."""
         white = np.iinfo(pixels.dtype).max
         lr = pixels.transpose(2, 0, 1).astype(np.float32) * np.float32(2 / white) - 1
-        height, width = (max(self._minimum, -(-size // self._multiple) * self._multiple) for size in lr.shape[1:])
+        margin = self.bundle.manifest.margin
+        height, width = (self._padded(size + 2 * margin) for size in lr.shape[1:])
         tile = (
             fit_tile(height, self._tile, self._overlap, self._multiple),
             fit_tile(width, self._tile, self._overlap, self._multiple),
         )
+        padded_lr_up = None
+        if self.bundle.manifest.up_input:
+            padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
         x0 = run_plan(
             self.graph("step", *tile),
             plan,
             self._time_bias,
             cut(height, width, tile, self._overlap, self._multiple, self.scale),
-            _Conds(self.graph("encoder", *tile), _pad(lr, height, width)),
+            _Conds(self.graph("encoder", *tile), _pad(lr, margin, height, width)),
             noise,
             self.scale,
-            _pad(lr_up, height * self.scale, width * self.scale) if self.bundle.manifest.up_input else None,
+            padded_lr_up,
             callback,
         )
-        return x0[:, : lr_up.shape[1], : lr_up.shape[2]]
+        first = margin * self.scale
+        return x0[:, first : first + lr_up.shape[1], first : first + lr_up.shape[2]]
+
+    def _padded(self, size: int) -> int:
+        return max(self._minimum, -(-size // self._multiple) * self._multiple)
 
     def graph(self, name: str, height: int, width: int) -> Graph:
         """The encoder or step graph for windows of height x width LR pixels, compiled once."""
@@ -211,6 +219,7 @@ class _Conds:
         return cond
 
 
-def _pad(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Mirrored rows and columns behind an array [c, h, w]."""
-    return np.pad(image, ((0, 0), (0, height - image.shape[1]), (0, width - image.shape[2])), mode="symmetric")
+def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:
+    """An array [c, h, w] with mirrored rows and columns around it: ``before`` in front, the rest behind."""
+    behind = [size - before - side for size, side in zip((height, width), image.shape[1:])]
+    return np.pad(image, ((0, 0), (before, behind[0]), (before, behind[1])), mode="symmetric")

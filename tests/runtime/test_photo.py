@@ -16,7 +16,7 @@ import png
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, features
 from srdiff.errors import ImageError, OptionError, OutputError
 from srdiff.files import atomic_file
 from srdiff.photo import (
@@ -347,6 +347,14 @@ def test_orientation_of_a_compressed_tiff(orientation: int, tmp_path: Path) -> N
         assert loaded(photo.exif).get(0x0112, 1) == 1
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_exif_keeps_its_byte_order_for_maker_notes(order: str) -> None:
+    head = {"<": b"II*\0\x08\0\0\0", ">": b"MM\0*\0\0\0\x08"}[order]
+    exif = b"Exif\0\0" + head + struct.pack(order + "HHHI4sI", 1, 0x010F, 2, 4, b"abc\0", 0)
+    photo = read(encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif))
+    assert photo.exif is not None and photo.exif[6:8] == head[:2]
+
+
 def test_exif_thumbnail_is_dropped() -> None:
     thumbnail = encoded(Image.new("RGB", (160, 120), "red"), "JPEG")
     make = struct.pack(">HHHI4s", 1, 0x010F, 2, 4, b"abc\0")
@@ -425,6 +433,7 @@ def test_16_bit_png_is_valid_for_other_readers(name: str) -> None:
     _, _, rows, info = png.Reader(file=stream).read()
     np.testing.assert_array_equal(np.array([list(row) for row in rows]), samples.reshape(HEIGHT, -1))
     assert info["bitdepth"] == 16
+    assert b"eXIfMM\0*" in stream.getvalue() and b"Exif\0\0" not in stream.getvalue()
     stream.seek(0)
     with Image.open(stream) as image:
         image.load()
@@ -599,6 +608,7 @@ def test_photo_from_pillow_leaves_the_image_alone() -> None:
     [
         (b"", "empty"),
         (b"not an image at all", "no image"),
+        (encoded(Image.new("RGB", (8, 8)), "JPEG2000"), "no image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no image"),
         (png_head(5, 5)[:20], "damaged"),
         (png_head(5, 5) + chunk(b"IDAT", b"junk") + chunk(b"IEND", b""), "damaged"),
@@ -641,7 +651,20 @@ def test_pillows_own_limit_neither_leaks_nor_warns(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    "format", ["PNG", "JPEG", "progressive JPEG", "PNG-16", "TIFF", "deflated TIFF", "WEBP", "BMP", "GIF"]
+    "format",
+    [
+        "PNG",
+        "PNG-16",
+        "JPEG",
+        "progressive JPEG",
+        "TIFF",
+        "deflated TIFF",
+        "WEBP",
+        "BMP",
+        "GIF",
+        "PPM",
+        "AVIF",
+    ],
 )
 def test_truncation_never_passes_for_a_picture(format: str) -> None:
     picture = Image.fromarray(np.tile(noise(3), (4, 4, 1)))
@@ -649,6 +672,8 @@ def test_truncation_never_passes_for_a_picture(format: str) -> None:
         "progressive JPEG": {"progressive": True},
         "deflated TIFF": {"compression": "tiff_adobe_deflate"},
     }
+    if format == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
     if format == "PNG-16":
         data = png_bytes(noise(3, dtype=np.uint16))
     else:
@@ -821,15 +846,24 @@ def test_what_the_system_refuses_is_an_output_error(target: str, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "folder"]
 
 
-def test_a_full_disk_is_an_output_error() -> None:
-    class Full(io.RawIOBase):
+@pytest.mark.parametrize("at", ["write", "flush"])
+def test_a_full_disk_is_an_output_error(at: str) -> None:
+    class Full(io.BytesIO):
         name = "full disk"
 
         def write(self, data: Any) -> int:
-            raise OSError(28, "No space left on device")
+            return self.refuse("write")
+
+        def flush(self) -> None:
+            self.refuse("flush")
+
+        def refuse(self, step: str) -> int:
+            if step == at:
+                raise OSError(28, "No space left on device")
+            return 0
 
     with pytest.raises(OutputError, match=r"full disk .*No space left.*; free some space"):
-        write_photo(photo_from(smooth()), Full(), "png")  # type: ignore[arg-type]
+        write_photo(photo_from(smooth()), Full(), "png")
 
 
 # atomic_file
@@ -860,6 +894,11 @@ def test_atomic_file_is_all_or_nothing(fails: BaseException | None, early: bool,
         work()
     assert path.read_text() == ("old" if fails else "new")
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_file_refuses_a_folder_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="folder"), atomic_file(tmp_path):
+        pytest.fail("the work was done")
 
 
 def test_failing_rename_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
