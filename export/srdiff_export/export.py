@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Iterator
 
 import mindspore as ms
 import numpy as np
@@ -72,7 +72,7 @@ class ExportOptions:
     margin: int = 0
     precision: str = "fp32"
     opset: int = MINDSPORE_OPSET
-    check_shapes: Tuple[Tuple[int, int], ...] | None = None
+    check_shapes: tuple[tuple[int, int], ...] | None = None
     license: str = ""
     origin: str = ""
 
@@ -87,7 +87,7 @@ class ExportOptions:
 
 def export_bundle(
     ckpt: Path, target: Path, options: ExportOptions, overwrite: bool = False
-) -> Tuple[Bundle, List[Comparison]]:
+) -> tuple[Bundle, list[Comparison]]:
     """Export a checkpoint, run the result beside its source, and only then give it its name.
 
     Args:
@@ -154,7 +154,7 @@ def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Man
     )
 
 
-def _producer(options: ExportOptions) -> Dict[str, Any]:
+def _producer(options: ExportOptions) -> dict[str, Any]:
     return {
         "srdiff": srdiff.__version__,
         "mindspore": ms.__version__,
@@ -165,7 +165,7 @@ def _producer(options: ExportOptions) -> Dict[str, Any]:
     }
 
 
-def _default_check_shapes(manifest: Manifest) -> List[Tuple[int, int]]:
+def _default_check_shapes(manifest: Manifest) -> list[tuple[int, int]]:
     """Two sizes, neither of them the traced one nor square: a baked size cannot hide."""
     unit = _lr_unit(manifest)
     small, large = unit * -(-8 // unit), unit * -(-14 // unit)
@@ -180,7 +180,7 @@ def _lr_unit(manifest: Manifest) -> int:
     return unit
 
 
-def _require_fitting(lr_shape: Tuple[int, int], manifest: Manifest) -> None:
+def _require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:
     hr_shape = [size * manifest.scale for size in lr_shape]
     if any(size < manifest.hr_minimum or size % manifest.hr_multiple for size in hr_shape):
         raise OptionError(

@@ -27,8 +27,8 @@ DEFAULT_MAX_PIXELS = 64_000_000
 # What can be written, under the suffixes that ask for it.
 FORMATS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",), "tiff": (".tif", ".tiff")}
 
-# Left out are formats that Pillow hands to other programs (EPS, WMF), JPEG 2000, where OpenJPEG leaves missing
-# tiles blank without a word, and those that hold no photographs.
+# Left out are formats that Pillow hands to other programs (EPS, WMF), those that hold no photographs, and
+# JPEG 2000, where OpenJPEG leaves missing tiles blank without a word.
 _READABLE = ("PNG", "JPEG", "TIFF", "WEBP", "GIF", "BMP", "PPM", "AVIF")
 _PILLOW_FORMAT = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}
 _QUALITY: dict[str, dict[str, Any]] = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
@@ -48,23 +48,8 @@ _PNG_CHANNELS = {2: 3, 4: 2, 6: 4}  # by colour type: those that Pillow cuts fro
 _ORIENTATION, _EXIF_IFD, _GPS_IFD = 0x0112, 0x8769, 0x8825
 # What IFD 0 says of the photograph; the rest says how one file stores its pixels, untrue of the next file:
 # description, make, model, orientation, resolution, software, date, artist, host, copyright, rating, XP*.
-_KEPT_TAGS = {
-    270,
-    271,
-    272,
-    274,
-    282,
-    283,
-    296,
-    305,
-    306,
-    315,
-    316,
-    33432,
-    18246,
-    18249,
-    *range(40091, 40096),
-}
+_KEPT_TAGS = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 18246, 18249}
+_KEPT_TAGS.update(range(40091, 40096))
 _DROPPED_EXIF_TAGS = {0xA002, 0xA003, 0xA005}  # the old width and height, an offset into the old file
 # Steps along rows and columns by EXIF orientation, 1 to 4; 5 to 8 repeat them on the transposed picture.
 _FLIPS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
@@ -93,9 +78,7 @@ class Photo:
                 f"give {pixels.dtype} {list(pixels.shape[:2])} as its pixels are"
             )
         if self.dpi is not None and not all(0 < value <= _MAX_DPI for value in self.dpi):
-            raise ImageError(
-                f"a photo's resolution is {self.dpi}; give dots per inch up to {_MAX_DPI}, or None"
-            )
+            raise ImageError(f"a photo's resolution is {self.dpi}; give dots per inch up to {_MAX_DPI}, or None")
 
     def enlarged(self, pixels: np.ndarray, alpha: np.ndarray | None) -> Photo:
         """The same photo with other pixels, of any size, and its metadata."""
@@ -137,13 +120,9 @@ def photo_from(image: Image.Image | np.ndarray) -> Photo:
             image.load()
             return _photo(image, _samples(image))
     if not isinstance(image, np.ndarray):
-        raise ImageError(
-            f"an image was given as {type(image).__name__}; give a Pillow image or a NumPy array"
-        )
+        raise ImageError(f"an image was given as {type(image).__name__}; give a Pillow image or a NumPy array")
     if image.size == 0 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)):
-        raise ImageError(
-            f"an array has shape {list(image.shape)}; give [height, width] or 1 to 4 channels last"
-        )
+        raise ImageError(f"an array has shape {list(image.shape)}; give [height, width] or 1 to 4 channels last")
     if image.dtype.kind == "f":
         image = _from_unit_range(image)
     if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
@@ -190,9 +169,7 @@ def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
     height, width = (scale * side for side in photo.pixels.shape[:2])
     limit = _MAX_SIDE.get(format, math.inf)
     if max(height, width) > limit:
-        raise OutputError(
-            f"the picture is {width}x{height}, {format} ends at {limit} pixels a side; choose png"
-        )
+        raise OutputError(f"the picture is {width}x{height}, {format} ends at {limit} pixels a side; choose png")
     if format == "jpg" and _transparent(photo):
         raise OutputError("the picture is transparent in places, which jpg cannot store; choose png or webp")
     if format == "tiff" and photo.pixels.dtype == np.uint16 and (photo.alpha is not None or not photo.grey):
@@ -203,8 +180,9 @@ def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str) -> Non
     """Writes the photo with its ICC profile, EXIF and resolution, in a format of ``FORMATS``.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
-    A path appears whole or not at all. Raises OutputError for what the format cannot hold, before any work,
-    and for what the system refuses; OptionError for an unknown format.
+    WebP knows no resolution beside the one in EXIF. A path appears whole or not at all.
+    Raises OutputError for what the format cannot hold, before any work, and for what the system refuses;
+    OptionError for an unknown format.
     """
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
@@ -245,9 +223,7 @@ def _open(source: Path | str | BinaryIO, name: str) -> BinaryIO:
             return io.BytesIO(stream.read())
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(
-            f"{name} cannot be opened ({reason}); give an image file that you may read"
-        ) from error
+        raise ImageError(f"{name} cannot be opened ({reason}); give an image file that you may read") from error
 
 
 @contextmanager
@@ -264,6 +240,8 @@ def _decoding(name: str) -> Iterator[None]:
     except UnidentifiedImageError as error:
         formats = ", ".join(_readable())
         raise ImageError(f"{name} is no image, or damaged where it begins; give one of {formats}") from error
+    except MemoryError as error:
+        raise ImageError(f"{name} does not fit into memory; give a smaller image") from error
     except Exception as error:  # damaged bytes raise nearly anything, from zlib.error to IndexError
         raise ImageError(f"{name} is damaged or cut short ({_line(error)}); give a complete file") from error
 
@@ -390,9 +368,7 @@ def _exif(image: Image.Image) -> tuple[int, bytes | None]:
         for tag in _KEPT_TAGS.intersection(found):
             kept[tag] = 1 if tag == _ORIENTATION else found[tag]
         for tag in (_EXIF_IFD, _GPS_IFD):
-            nested = {
-                key: value for key, value in found.get_ifd(tag).items() if key not in _DROPPED_EXIF_TAGS
-            }
+            nested = {key: value for key, value in found.get_ifd(tag).items() if key not in _DROPPED_EXIF_TAGS}
             if nested:
                 kept[tag] = nested
         return orientation, kept.tobytes() if len(kept) else None
@@ -455,9 +431,7 @@ def _encode(photo: Photo, stream: BinaryIO, format: str) -> None:
         image = to_pil(photo if format == "tiff" else _eight_bit(photo))
         image.save(stream, _PILLOW_FORMAT[format], **_QUALITY.get(format, {}), **_metadata(photo))
     except (ValueError, ArithmeticError, struct.error, MemoryError) as error:
-        raise OutputError(
-            f"the picture cannot be stored as {format} ({_line(error)}); choose another"
-        ) from error
+        raise OutputError(f"the picture cannot be stored as {format} ({_line(error)}); choose another") from error
 
 
 def _deep_png_chunks(photo: Photo) -> Iterator[tuple[bytes, bytes]]:
@@ -477,10 +451,9 @@ def _deep_png_chunks(photo: Photo) -> Iterator[tuple[bytes, bytes]]:
     above = np.zeros(width * channels * 2, np.uint8)
     for row in samples:
         line = np.ascontiguousarray(row, ">u2").view(np.uint8).ravel()
-        yield (
-            b"IDAT",
-            deflate.compress(b"\2" + (line - above).tobytes()),
-        )  # filter 2: what changed since above
+        data = deflate.compress(b"\2" + (line - above).tobytes())  # filter 2: what changed since above
+        if data:
+            yield b"IDAT", data
         above = line
     yield b"IDAT", deflate.flush()
     yield b"IEND", b""

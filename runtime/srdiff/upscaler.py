@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from math import gcd
 from pathlib import Path
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from .sampling import Callback, run_plan
 from .tiles import Window, cut, fit_tile
 
 DEFAULT_TILE = 256
-DEFAULT_OVERLAP = 16
+# The least at which windows of the default model differ from the whole image by one level at most.
+DEFAULT_OVERLAP = 32
 # Compiled shapes kept per graph: a service that sees every size must not grow without bound.
 CACHED_SHAPES = 4
 # Encoder results kept between steps; beyond, they are computed again in each step.
@@ -56,7 +57,7 @@ class Upscaler:
             )
         self._models = {"encoder": bundle.read(graphs[0].encoder), "step": bundle.read(graphs[0].step)}
         self._time_bias = bundle.time_bias()
-        self._compiled: OrderedDict[Tuple[str, int, int], Graph] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -82,8 +83,12 @@ class Upscaler:
             DeviceError: the engine or device is not available here.
             OptionError: an argument is outside what it may be.
         """
-        return cls(Bundle(DEFAULT_BUNDLE if path is None else path), open_engine(engine, device, precision, threads),
-                   tile, overlap)
+        return cls(
+            Bundle(DEFAULT_BUNDLE if path is None else path),
+            open_engine(engine, device, precision, threads),
+            tile,
+            overlap,
+        )
 
     def upscale(
         self,
@@ -205,7 +210,7 @@ class _Conds:
     def __init__(self, encoder: Graph, lr: np.ndarray) -> None:
         self._encoder = encoder
         self._lr = lr
-        self._kept: Dict[Tuple[int, int], np.ndarray] = {}
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
         self._room = COND_BYTES
 
     def __call__(self, window: Window) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import mindspore as ms
 import numpy as np
@@ -120,7 +120,7 @@ def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkCo
         )
     encoder = ENCODER_PREFIX[found[0]]
 
-    def shape(name: str) -> List[int]:
+    def shape(name: str) -> list[int]:
         if name not in tensors:
             raise CheckpointError(f"{path} lacks parameter {name}; it is incomplete, export another")
         return list(tensors[name].shape)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 from srdiff.errors import OptionError
 
@@ -33,7 +32,7 @@ class NetworkConfig:
     encoder_growth: int = 32
     encoder_bias: bool = False
     unet_channels: int = 64
-    unet_mults: Tuple[int, ...] = (1, 2, 4, 8)
+    unet_mults: tuple[int, ...] = (1, 2, 4, 8)
     up_input: bool = False
     use_attn: bool = False
 
@@ -60,7 +59,7 @@ class NetworkConfig:
         return self.encoder_channels * ((self.encoder_blocks + 1) // 3)
 
     @property
-    def widths(self) -> Tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         """Channels of each UNet level, finest first."""
         return tuple(self.unet_channels * mult for mult in self.unet_mults)
 

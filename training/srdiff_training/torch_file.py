@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def is_torch_file(path: Path) -> bool:
     return head == _ZIP_MAGIC or head[:1] == _PICKLE_MAGIC
 
 
-def read_torch_file(path: Path) -> Dict[str, np.ndarray]:
+def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     """The model's tensors, float32, by name; optimizer state and step count are left aside.
 
     Raises:
@@ -46,7 +46,7 @@ def read_torch_file(path: Path) -> Dict[str, np.ndarray]:
     }
 
 
-def _model_state(content: Any) -> Dict[str, Any]:
+def _model_state(content: Any) -> dict[str, Any]:
     """The state dict: the reference trainer nests it as ``{'state_dict': {'model': …}}``."""
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):

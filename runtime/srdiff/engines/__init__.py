@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Callable, List, Tuple
+from typing import Callable
 
 from ..errors import DeviceError, OptionError
 from .base import PRECISIONS, Arrays, Engine, Graph, Shapes
 
 # Best first: what ``auto`` tries, as (engine, device).
-CANDIDATES: Tuple[Tuple[str, str], ...] = (
+CANDIDATES: tuple[tuple[str, str], ...] = (
     ("onnxruntime", "gpu"),
     ("openvino", "cpu"),
     ("onnxruntime", "cpu"),
@@ -47,7 +47,7 @@ def open_engine(
     candidates = [pair for pair in CANDIDATES if engine in ("auto", pair[0]) and device in ("auto", pair[1])]
     if not candidates:
         raise DeviceError(f"engine {engine} has no device {device}; choose another engine or leave it out")
-    reasons: List[str] = []
+    reasons: list[str] = []
     for name, where in candidates:
         opener: Callable[..., Engine] = import_module(f".{name}_engine", __name__).open_engine
         try:
@@ -55,5 +55,3 @@ def open_engine(
         except DeviceError as error:
             reasons.append(str(error))
     raise DeviceError("; ".join(dict.fromkeys(reasons)))
-
-

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def open_engine(device: str, precision: str, threads: int | None) -> OnnxRuntime
         import onnxruntime as ort
     except ImportError as error:
         raise DeviceError("ONNX Runtime is not installed; run: pip install 'srdiff[cpu]' or 'srdiff[gpu]'") from error
-    available: List[str] = ort.get_available_providers()
+    available: list[str] = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise DeviceError(
             f"this ONNX Runtime {ort.__version__} has no {PROVIDERS[device]} (it has {', '.join(available)}); "
