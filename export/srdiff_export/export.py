@@ -19,7 +19,6 @@ from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, LrUpRecipe, Manife
 from srdiff.errors import OptionError, OutputError
 from srdiff.schedule import Schedule
 from srdiff_training.checkpoint import Checkpoint, load_checkpoint
-from srdiff_training.layers import prepare_for_export
 
 from .graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
 from .onnx_file import MINDSPORE_OPSET, export_onnx
@@ -192,7 +191,6 @@ def _require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:
 def _write_onnx(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
     network = checkpoint.build()
     np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
-    prepare_for_export(network)
     traced = (_lr_unit(manifest) * 4,) * 2
     half = options.precision == "fp16"
     encoder = EncoderGraph(network)

@@ -30,7 +30,7 @@ def export_onnx(
     """Trace a cell and write the ONNX file.
 
     Args:
-        cell: to export; its Mish prepared by ``prepare_for_export``.
+        cell: to export.
         inputs: (name, example) for each input, in the order of ``construct``. Images [1, C, H, W] of more than one
             pixel get free axes.
         outputs: names, in order.

@@ -83,12 +83,10 @@ class Upscaler:
             DeviceError: the engine or device is not available here.
             OptionError: an argument is outside what it may be.
         """
-        return cls(
-            Bundle(DEFAULT_BUNDLE if path is None else path),
-            open_engine(engine, device, precision, threads),
-            tile,
-            overlap,
-        )
+        bundle = Bundle(DEFAULT_BUNDLE if path is None else path)
+        if precision == "auto" and not bundle.manifest.clip_denoised:
+            precision = "fp32"  # without the clamp x grows to thousands, where bf16's 8 bits show
+        return cls(bundle, open_engine(engine, device, precision, threads), tile, overlap)
 
     def upscale(
         self,

@@ -45,6 +45,8 @@ class NetworkConfig:
             raise OptionError(f"the encoder has {self.encoder_blocks} RRDBs; the UNet needs the features of 2 or more")
         if min(self.encoder_channels, self.encoder_growth, *self.unet_mults) < 1 or self.unet_channels < 4:
             raise OptionError("a width is too small; encoder widths start at 1 and the UNet's at 4 channels")
+        if self.unet_mults[:1] != (1,):
+            raise OptionError(f"the UNet's widths are {self.unet_mults} times its base; the first must be 1")
         if self.unet_channels % 2:
             raise OptionError(f"the UNet has {self.unet_channels} channels; the time embedding needs an even number")
 

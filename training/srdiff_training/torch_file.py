@@ -42,7 +42,7 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     return {
         name: tensor.detach().to(torch.float32).numpy()
         for name, tensor in _model_state(content).items()
-        if isinstance(tensor, torch.Tensor)
+        if isinstance(name, str) and isinstance(tensor, torch.Tensor)
     }
 
 
