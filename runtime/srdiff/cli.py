@@ -16,7 +16,8 @@ from .console import Command
 from .engines import DEVICES, ENGINES, PRECISIONS
 from .errors import ImageError, OptionError, SRDiffError
 from .files import require_writable
-from .photo import DEFAULT_MAX_PIXELS, FORMATS, check_storable, format_of, read_photo, write_photo
+from .photo_read import DEFAULT_MAX_PIXELS, read_photo
+from .photo_write import FORMATS, check_storable, format_of, write_photo
 from .upscaler import DEFAULT_TILE, Upscaler
 
 STREAM = "-"

@@ -14,7 +14,9 @@ from .bundle import DEFAULT_BUNDLE, Bundle
 from .engines import Engine, Graph, Shapes, open_engine
 from .errors import BundleError
 from .noise import NoiseSource, philox_noise
-from .photo import Photo, photo_from, to_array, to_pil
+from .photo import Photo
+from .photo_read import photo_from
+from .photo_write import to_array, to_pil
 from .resize import bicubic
 from .samplers import Plan, ddpm
 from .sampling import Callback, run_plan
@@ -124,7 +126,7 @@ class Upscaler:
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
-        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read_photo` gives it."""
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo_read.read_photo` gives it."""
         plan = ddpm(self.bundle.manifest.schedule, steps)
         pixels = photo.pixels
         height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale

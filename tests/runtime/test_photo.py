@@ -20,17 +20,9 @@ from PIL import Image, ImageCms, ImageOps
 
 from srdiff.errors import ImageError, OptionError, OutputError
 from srdiff.files import atomic_file
-from srdiff.photo import (
-    FORMATS,
-    Photo,
-    check_storable,
-    format_of,
-    photo_from,
-    read_photo,
-    to_array,
-    to_pil,
-    write_photo,
-)
+from srdiff.photo import Photo
+from srdiff.photo_read import photo_from, read_photo
+from srdiff.photo_write import FORMATS, check_storable, format_of, to_array, to_pil, write_photo
 
 HEIGHT, WIDTH = 13, 17
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

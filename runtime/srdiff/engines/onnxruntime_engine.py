@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError
+from ..errors import BundleError, DeviceError, one_line
 from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider"}
@@ -45,7 +45,9 @@ class OnnxRuntimeEngine(Engine):
         try:
             session = ort.InferenceSession(model, options, providers=[provider])
         except Exception as error:  # pybind turns each of its causes into an exception class of its own
-            raise BundleError(f"ONNX Runtime refuses the bundle's graph: {error}; export the model anew") from error
+            raise BundleError(
+                f"ONNX Runtime refuses the bundle's graph: {one_line(error)}; export the model anew"
+            ) from error
         if session.get_providers()[0] != provider:
             raise DeviceError(
                 f"ONNX Runtime fell back to {session.get_providers()[0]} where {provider} was asked for; "

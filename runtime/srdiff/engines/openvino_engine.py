@@ -7,7 +7,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError
+from ..errors import BundleError, DeviceError, one_line
 from .base import Arrays, Engine, Graph, Shapes
 
 
@@ -52,7 +52,7 @@ class OpenVinoEngine(Engine):
             return OpenVinoGraph(self._core.compile_model(network, "CPU", self._config))
         except RuntimeError as error:
             raise BundleError(
-                f"OpenVINO refuses the bundle's graph: {_first_line(error)}; export the model anew"
+                f"OpenVINO refuses the bundle's graph: {one_line(error)}; export the model anew"
             ) from error
 
 
@@ -77,7 +77,3 @@ def open_engine(device: str, precision: str, threads: int | None) -> OpenVinoEng
 def _native_half_types(core: Any) -> list[str]:
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [name.lower() for name in ("BF16", "FP16") if name in capabilities]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]
