@@ -149,12 +149,6 @@ def test_an_output_that_cannot_be_written(folder):
     assert "file/out.png" in sentence
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_folder_without_permission(folder):
-    (folder / "locked").mkdir(mode=0o555)
-    error_of(run("in.png", "-o", "locked/out.png", *QUICK, cwd=folder))
-
-
 @pytest.mark.parametrize(
     "options", [["--device", "tpu"], ["--engine", "tensorrt"], ["--steps", "0"], ["--seed", "-1"], ["--unknown"]]
 )

@@ -36,8 +36,8 @@ def read_torch_file(path: Path) -> dict[str, np.ndarray]:
         content = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError, … for damaged files
         raise CheckpointError(
-            f"{path} is not a checkpoint of plain tensors: torch's safe loader refused it ({type(error).__name__}); "
-            "save the model's state_dict alone"
+            f"{path} is damaged or holds more than plain tensors: torch's safe loader refused it "
+            f"({type(error).__name__}); copy the file again, or save the model's state_dict alone"
         ) from error
     return {
         name: tensor.detach().to(torch.float32).numpy()
