@@ -7,6 +7,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 import torch
+
 from srdiff.schedule import cosine_betas
 
 # name: (is nested as the trainer does it, is a zip archive)

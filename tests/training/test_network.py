@@ -10,15 +10,16 @@ from ..conftest import Golden
 ms = pytest.importorskip("mindspore")
 
 from mindspore import nn  # noqa: E402
+
 from srdiff.errors import OptionError  # noqa: E402
 from srdiff_training.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.config import NetworkConfig  # noqa: E402
-from srdiff_training.layers import Mish, prepare_for_export  # noqa: E402
+from srdiff_training.layers import Mish  # noqa: E402
 from srdiff_training.network import SRDiff  # noqa: E402
 
 STEPS = (99, 50, 0)
 
-# Of the largest value. Float32 alone gives 1.4e-6 for leiali; the recorded mindediting run has MindSpore's own Tanh in
+# Of the largest value. Float32 alone gives 1.5e-6 for leiali; the recorded mindediting run has MindSpore's own Tanh in
 # it, good to 1e-4 on CPU, which reaches eps as 7e-6. A factor of three or so is left to other CPUs' convolutions.
 EPS_BOUND = {"leiali": 5e-6, "mindediting": 3e-5}
 FEATURE_BOUND = 5e-6  # no Tanh in the encoder
@@ -48,12 +49,14 @@ def random_tensors(*shapes: tuple[int, ...]) -> list[ms.Tensor]:
 
 @pytest.fixture(scope="module")
 def golden_pass(golden: Golden) -> tuple[np.ndarray, np.ndarray]:
-    """Features and eps of all recorded steps, as one batch in graph mode."""
+    """Features and eps of all recorded steps, as one batch; one family compiled, the other operator by operator."""
+    if golden.family == "leiali":
+        pytest.importorskip("torch")
     arrays = golden.arrays
     prefix = "clip_" if golden.family == "mindediting" else ""
     x = np.concatenate([arrays[f"{prefix}x_before_{t}"] for t in STEPS])
     lr, lr_up = (np.repeat(arrays[name], len(STEPS), axis=0) for name in ("lr", "lr_up"))
-    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
+    ms.set_context(mode=ms.GRAPH_MODE if golden.family == "mindediting" else ms.PYNATIVE_MODE, device_target="CPU")
     cell = FeaturesAndEps(load_checkpoint(golden.ckpt).build())
     features, eps = cell(*(ms.Tensor(array) for array in (x, np.float32(STEPS), lr, lr_up)))
     return features.asnumpy(), eps.asnumpy()
@@ -119,28 +122,10 @@ def test_time_bias_has_a_part_for_every_block(pynative: None) -> None:
 
 
 def test_mish_is_exact_over_the_whole_range(pynative: None) -> None:
-    x = np.linspace(-100, 100, 4001, dtype=np.float32)
+    x = np.append(np.linspace(-100, 100, 40001, dtype=np.float32), np.float32([-1e30, -1e4, 1e4, 1e30]))
     exact = x * np.tanh(np.logaddexp(0, x.astype(np.float64)))
-    mish = Mish()
-    # Float32 has 1.2e-7; a handful of operations.
-    np.testing.assert_allclose(mish(ms.Tensor(x)).asnumpy(), exact, rtol=1e-6, atol=1e-30)
-    mish.for_export = True
-    # MindSpore's Tanh is good to 1e-4 of |x| on CPU; engines compute this form exactly.
-    assert np.abs(mish(ms.Tensor(x)).asnumpy() - exact).max() < 1e-2
-
-
-@pytest.mark.parametrize("family", ["mindediting", "leiali"])
-def test_prepare_for_export_changes_the_form_only(pynative: None, family: str) -> None:
-    network = SRDiff(small(family, unet_mults=(1, 2)))
-    network.set_train(False)
-    inputs = random_tensors((1, 3, 8, 12), (1,), (1, 3, 4, 6), (1, 3, 8, 12))
-    before = network(*inputs).asnumpy()
-    prepare_for_export(network)
-    mishes = [cell for _, cell in network.cells_and_names() if isinstance(cell, Mish)]
-    assert mishes
-    assert all(cell.for_export for cell in mishes)
-    # MindSpore's Tanh again; not a bound on the exported graph, which engines compute exactly.
-    assert relative_error(network(*inputs).asnumpy(), before) < 1e-3
+    # Measured 1.1e-6, the distance of neighbouring float32 numbers near x = 10; MindSpore's Tanh would be 1e-4 off.
+    np.testing.assert_allclose(Mish()(ms.Tensor(x)).asnumpy(), exact, rtol=1e-7, atol=3e-6)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from srdiff_training.config import NetworkConfig
 
+torch.set_num_threads(1)  # on small tensors a second thread waits for MindSpore's and costs a hundred times more
+
 
 class Weights:
     """The tensors of a checkpoint, by name; without ``state`` each is drawn when it is first asked for.
