@@ -38,9 +38,7 @@ def locked() -> Iterator[Path]:
 
 
 def test_a_folder_without_write_permission(locked):
-    with unprivileged(), pytest.raises(
-        OutputError, match=r"Permission denied.*; choose a folder"
-    ):
+    with unprivileged(), pytest.raises(OutputError, match=r"Permission denied.*; choose a folder"):
         require_writable(locked / "out.png")
     with unprivileged(), pytest.raises(OutputError, match="may write to"):
         require_writable(locked / "new" / "out.png")
