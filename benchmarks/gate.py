@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, List
+from typing import Callable
 
 import numpy as np
-
 from methods import Model
 from metrics import psnr
 from results import Row
@@ -39,7 +38,7 @@ class Verdict:
     levels: int
 
     @property
-    def reasons(self) -> List[str]:
+    def reasons(self) -> list[str]:
         """What misses its bound; empty where the gate is passed."""
         found = []
         if abs(self.psnr_change) > MAX_PSNR_CHANGE_DB:
@@ -51,10 +50,11 @@ class Verdict:
         return found
 
 
-def judge(data: str, rows: List[Row], load: Callable[[Model, int, str], np.ndarray]) -> List[Verdict]:
+def judge(data: str, rows: list[Row], load: Callable[[Model, int, str], np.ndarray]) -> list[Verdict]:
     """Compare every model row with the float32 reference of its number of steps.
 
-    The reference is the checkpoint's own network where there is one, else ONNX Runtime, else the first in float32.
+    The reference is the checkpoint's own network where there is one, else ONNX Runtime, else the first in
+    float32.
 
     Args:
         load: a result's pixels by method, seed and image.
@@ -73,12 +73,13 @@ def judge(data: str, rows: List[Row], load: Callable[[Model, int, str], np.ndarr
                 verdicts.append(_verdict(data, row, method, base, reference, load))
     if not verdicts:
         raise OptionError(
-            "the gate compares engines and precisions, and only one was measured; add --engine, --precision or --ckpt"
+            "the gate compares engines and precisions, and only one was measured; "
+            "add --engine, --precision or --ckpt"
         )
     return verdicts
 
 
-def _reference(methods: List[Model]) -> Model:
+def _reference(methods: list[Model]) -> Model:
     exact = [method for method in methods if method.precision == "fp32"]
     if not exact:
         raise OptionError("the gate needs a float32 reference and none was measured; add --precision fp32")
@@ -87,7 +88,12 @@ def _reference(methods: List[Model]) -> Model:
 
 
 def _verdict(
-    data: str, row: Row, method: Model, base: Row, reference: Model, load: Callable[[Model, int, str], np.ndarray]
+    data: str,
+    row: Row,
+    method: Model,
+    base: Row,
+    reference: Model,
+    load: Callable[[Model, int, str], np.ndarray],
 ) -> Verdict:
     parity, levels = [], []
     for image in row.metrics:
@@ -100,5 +106,11 @@ def _verdict(
         after, before = row.mean(key), base.mean(key)
         changes[key] = None if after is None or before is None else after - before
     return Verdict(
-        data, method.label, reference.label, changes["psnr_y"] or 0.0, changes["lpips"], min(parity), max(levels)
+        data,
+        method.label,
+        reference.label,
+        changes["psnr_y"] or 0.0,
+        changes["lpips"],
+        min(parity),
+        max(levels),
     )

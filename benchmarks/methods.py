@@ -1,4 +1,4 @@
-"""What makes a result from an input: bicubic, a model at one setting, and what is derived from a model's results."""
+"""What makes a result from an input: bicubic, a model at one setting, and what follows from its results."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Tuple
+from typing import Any, Callable
 
 import numpy as np
-
 import srdiff
 from srdiff.bundle import MANIFEST_NAME, Bundle
 from srdiff.consistency import project
@@ -37,8 +36,12 @@ class Method(ABC):
     seeds: int = 1
 
     @abstractmethod
-    def identity(self) -> Dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """All that the result depends on besides image and seed, for the cache."""
+
+    def prepare(self, lr: np.ndarray) -> None:
+        """What is done before and not timed; nothing, unless a method has something to compile."""
+        return
 
     @abstractmethod
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
@@ -52,7 +55,7 @@ class Bicubic(Method):
     scale: int
     label: str = "bicubic"
 
-    def identity(self) -> Dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         return {"method": self.label, "scale": self.scale}
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
@@ -80,7 +83,7 @@ class Model(Method):
     def label(self) -> str:  # type: ignore[override]
         return f"{self.engine} {self.precision}, {self.steps} steps"
 
-    def identity(self) -> Dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         manifest = (self.upscaler.bundle.path / MANIFEST_NAME).read_bytes()
         return {
             "engine": self.engine,
@@ -92,6 +95,9 @@ class Model(Method):
             "source": self.source,
             "code": runtime_hash(),
         }
+
+    def prepare(self, lr: np.ndarray) -> None:
+        self.upscaler.enlarge(photo_from(lr), steps=1)  # compiles the graphs for this size
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
         return self.upscaler.enlarge(photo_from(lr), seed, self.steps).pixels
@@ -107,7 +113,7 @@ class Mean(Method):
     def label(self) -> str:  # type: ignore[override]
         return f"{self.of.label}, mean of {self.of.seeds}"
 
-    def identity(self) -> Dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         return {"method": "mean", "count": self.of.seeds, "of": self.of.identity()}
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
@@ -131,7 +137,7 @@ class Consistent(Method):
     def seeds(self) -> int:  # type: ignore[override]
         return self.of.seeds
 
-    def identity(self) -> Dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         return {"method": "consistent", "of": self.of.identity(), "code": runtime_hash()}
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
@@ -148,17 +154,17 @@ def runtime_hash() -> str:
 
 
 def open_upscalers(
-    bundle: Bundle, engines: Tuple[str, ...], precisions: Tuple[str, ...], threads: int | None
-) -> List[Upscaler]:
+    bundle: Bundle, engines: tuple[str, ...], precisions: tuple[str, ...], threads: int | None
+) -> list[Upscaler]:
     """The bundle on each engine at each precision, without repeats.
 
-    ``all`` as an engine or precision stands for every one that opens on this machine; any other name that does not open
-    is an error.
+    ``all`` as an engine or precision stands for every one that opens on this machine; any other name that
+    does not open is an error.
 
     Raises:
         DeviceError: an engine or precision that was named is not available here.
     """
-    found: Dict[Tuple[str, str, str], Upscaler] = {}
+    found: dict[tuple[str, str, str], Upscaler] = {}
     for name in ENGINES if "all" in engines else engines:
         for precision in PRECISIONS if "all" in precisions else precisions:
             try:
@@ -173,7 +179,7 @@ def open_upscalers(
     return list(found.values())
 
 
-def open_checkpoint(ckpt: Path, bundle: Bundle) -> Tuple[Upscaler, str]:
+def open_checkpoint(ckpt: Path, bundle: Bundle) -> tuple[Upscaler, str]:
     """The checkpoint's own network in MindSpore, sampled as the bundle is, and the file's hash.
 
     Raises:

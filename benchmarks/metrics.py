@@ -6,14 +6,13 @@ All images are uint8 RGB [h, w, 3] of one size. Of a measure that is a distance,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Dict, List
+from typing import Callable
 
 import flip_evaluator
 import numpy as np
+from lpips_alex import Lpips
 from skimage.color import rgb2ycbcr
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
-
-from lpips_alex import Lpips
 from srdiff.errors import OptionError, SRDiffError
 from srdiff.resize import bicubic
 
@@ -43,14 +42,15 @@ class Metric:
 
 METRICS = (
     Metric("psnr_y", "PSNR-Y dB", "higher", 2),
-    Metric("ssim_y", "SSIM-Y", "higher", 4),
+    Metric("ssim_y", "SSIM-Y", "higher", 3),
     Metric("psnr_rgb", "PSNR-RGB dB", "higher", 2),
-    Metric("ssim_rgb", "SSIM-RGB", "higher", 4),
+    Metric("ssim_rgb", "SSIM-RGB", "higher", 3),
     Metric("lpips", "LPIPS", "lower", 4),
-    Metric("flip", "FLIP", "lower", 4),
+    Metric("flip", "FLIP", "lower", 3),
     Metric("lr_psnr", "LR-PSNR dB", "higher", 2),
 )
-# Of two equal images, whose PSNR is infinite: JSON knows no infinity, and a mean must survive one perfect image.
+# Of two equal images, whose PSNR is infinite: JSON knows no infinity, and a mean must survive one perfect
+# image.
 MAX_PSNR = 100.0
 
 
@@ -67,7 +67,8 @@ def psnr(reference: np.ndarray, image: np.ndarray) -> float:
 
 
 def ssim(reference: np.ndarray, image: np.ndarray) -> float | None:
-    """Structural similarity (Wang et al., IEEE TIP 13, 2004), -1 … 1, Gaussian window of 11, sigma 1.5, mean over channels.
+    """Structural similarity (Wang et al., IEEE TIP 13, 2004), -1 … 1, Gaussian window of 11, sigma 1.5, mean
+    over channels.
 
     None for an image smaller than the window.
     """
@@ -92,7 +93,7 @@ def lr_psnr(lr: np.ndarray, image: np.ndarray) -> float:
 
 
 def flip(reference: np.ndarray, image: np.ndarray) -> float:
-    """Mean FLIP (Andersson et al., HPG 2020), 0 … 1: the difference seen when flipping between both at 67 pixels a degree."""
+    """Mean FLIP (Andersson et al., HPG 2020), 0 … 1: seen when flipping between both at 67 pixels a degree."""
     first, second = (np.ascontiguousarray(array, np.float32) / PEAK for array in (reference, image))
     return float(flip_evaluator.evaluate(first, second, "LDR", applyMagma=False)[1])
 
@@ -101,8 +102,8 @@ class Meter:
     """Takes every measure of a result.
 
     Args:
-        crop: border in HR pixels left out of PSNR and SSIM: 0 as in the model card, 4 as in most papers. The others see
-            the whole image.
+        crop: border in HR pixels left out of PSNR and SSIM: 0 as in the model card, 4 as in most papers. The
+            others see the whole image.
 
     Attributes:
         missing: why LPIPS is not measured; empty where it is.
@@ -119,7 +120,7 @@ class Meter:
         except SRDiffError as error:
             self.missing = str(error)
 
-    def __call__(self, hr: np.ndarray, lr: np.ndarray, image: np.ndarray) -> Dict[str, float | None]:
+    def __call__(self, hr: np.ndarray, lr: np.ndarray, image: np.ndarray) -> dict[str, float | None]:
         """Every measure of ``image``, by key of ``METRICS``; None where one cannot be taken.
 
         Args:
@@ -130,7 +131,10 @@ class Meter:
             OptionError: the border leaves nothing of the image.
         """
         if 2 * self.crop >= min(hr.shape[:2]):
-            raise OptionError(f"a border of {self.crop} leaves nothing of {hr.shape[1]}x{hr.shape[0]}; choose a smaller --crop")
+            raise OptionError(
+                f"a border of {self.crop} leaves nothing of {hr.shape[1]}x{hr.shape[0]}; "
+                "choose a smaller --crop"
+            )
         inner = slice(self.crop, -self.crop or None)
         true, found = hr[inner, inner], image[inner, inner]
         true_y, found_y = luma(true), luma(found)
@@ -152,13 +156,13 @@ class Meter:
             return None
 
 
-def mean(values: List[float | None]) -> float | None:
+def mean(values: list[float | None]) -> float | None:
     """Mean of what was measured; None where nothing was."""
     found = [value for value in values if value is not None]
     return float(np.mean(found)) if found else None
 
 
-def spread(values: List[float | None]) -> float | None:
+def spread(values: list[float | None]) -> float | None:
     """Sample standard deviation; None for fewer than two values."""
     found = [value for value in values if value is not None]
     return float(np.std(found, ddof=1)) if len(found) > 1 else None

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import List, Tuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
-
 from pictures import gallery
 from plots import quality_plots
 from report import VERDICT_HEAD, Report, cells, head, verdict_cells
@@ -35,7 +33,7 @@ def html(report: Report, store: Store, scale: int) -> str:
                 "galleries": [gallery(data.name, pair, rows, store, scale) for pair in data.pairs],
             }
         )
-    verdicts: List[Tuple[bool, List[str]]] = [
+    verdicts: list[tuple[bool, list[str]]] = [
         (not verdict.reasons, verdict_cells(verdict)) for verdict in report.verdicts or []
     ]
     return environment.get_template(TEMPLATE).render(

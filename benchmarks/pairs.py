@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
-
 from srdiff.errors import ImageError, OptionError
 from srdiff.photo import read_photo
 from srdiff.resize import bicubic
@@ -26,7 +24,7 @@ class Pair:
     hr: Path
     lr: Path | None
 
-    def load(self, scale: int) -> Tuple[np.ndarray, np.ndarray]:
+    def load(self, scale: int) -> tuple[np.ndarray, np.ndarray]:
         """uint8 RGB: the true image, cut at the right and bottom to a multiple of the scale, and its input.
 
         Raises:
@@ -35,7 +33,9 @@ class Pair:
         hr = _eight_bit(self.hr)
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
         if not height or not width:
-            raise ImageError(f"{self.hr} is {hr.shape[1]}x{hr.shape[0]}; it must have at least {scale} pixels a side")
+            raise ImageError(
+                f"{self.hr} is {hr.shape[1]}x{hr.shape[0]}; it must have at least {scale} pixels a side"
+            )
         hr = np.ascontiguousarray(hr[: height * scale, : width * scale])
         if self.lr is None:
             return hr, bicubic(hr, height, width)
@@ -53,7 +53,7 @@ class DataSet:
     """Pairs under one name, at least one."""
 
     name: str
-    pairs: Tuple[Pair, ...]
+    pairs: tuple[Pair, ...]
 
 
 def find_pairs(folder: Path, scale: int, limit: int | None = None) -> DataSet:
@@ -79,7 +79,8 @@ def find_pairs(folder: Path, scale: int, limit: int | None = None) -> DataSet:
         hr_files, lr_files = (_images(folder) if folder.is_dir() else {}), {}
     if not hr_files:
         raise ImageError(
-            f"{folder} holds no images; give a folder with HR and LR_x{scale}, with val/X1 and val/X{scale}, or with images"
+            f"{folder} holds no images; give a folder with HR and LR_x{scale}, "
+            f"with val/X1 and val/X{scale}, or with images"
         )
     alone = sorted(set(hr_files) ^ set(lr_files)) if lr_files else []
     if alone:
@@ -88,8 +89,10 @@ def find_pairs(folder: Path, scale: int, limit: int | None = None) -> DataSet:
     return DataSet(folder.resolve().name, pairs[:limit])
 
 
-def _images(folder: Path) -> Dict[str, Path]:
-    files: List[Path] = [file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "."]
+def _images(folder: Path) -> dict[str, Path]:
+    files: list[Path] = [
+        file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != "."
+    ]
     named = {_ENDING.sub("", file.stem): file for file in files}
     if len(named) < len(files):
         raise OptionError(f"{folder} has several images whose names differ only in HR, LR or x4; rename them")

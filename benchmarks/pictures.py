@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
-from typing import Dict, List
 
 import numpy as np
-from PIL import Image
-
-from metrics import METRICS
 from methods import Bicubic, Method, Model
+from metrics import METRICS
 from pairs import Pair
+from PIL import Image
 from results import Row, Store
 from srdiff.diversity import Moments, uncertainty_map
 
@@ -27,7 +25,7 @@ class Picture:
 
     uri: str
     caption: str
-    numbers: List[str]
+    numbers: list[str]
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,12 @@ class Gallery:
     """The figures of one image: the whole ones, and the same detail of each method."""
 
     name: str
-    whole: List[Picture]
-    crops: List[Picture]
+    whole: list[Picture]
+    crops: list[Picture]
 
 
-def gallery(data: str, pair: Pair, rows: List[Row], store: Store, scale: int) -> Gallery:
-    """The figures of one image; whole results of bicubic and the first model, crops of every method, all of seed 0."""
+def gallery(data: str, pair: Pair, rows: list[Row], store: Store, scale: int) -> Gallery:
+    """The figures of one image, of seed 0: bicubic and the first model whole, a crop of every method."""
     hr, lr = pair.load(scale)
     results = {row.method.label: store.load(data, row.method, 0, pair.name) for row in rows}
     nearest = lr.repeat(scale, 0).repeat(scale, 1)
@@ -50,12 +48,22 @@ def gallery(data: str, pair: Pair, rows: List[Row], store: Store, scale: int) ->
     whole.append(_whole(hr, "truth", []))
     model = shown[-1].method
     difference = np.abs(results[model.label].astype(np.int16) - hr).max(axis=2)
-    whole.append(_whole(np.clip(difference * GAIN, 0, 255).astype(np.uint8), f"difference from truth x{GAIN}", []))
+    whole.append(
+        _whole(np.clip(difference * GAIN, 0, 255).astype(np.uint8), f"difference from truth x{GAIN}", [])
+    )
     if model.seeds > 1:
-        whole.append(_whole(_uncertainty(data, pair.name, model, store), f"spread of {model.seeds} seeds, white: 32 levels", []))
+        whole.append(
+            _whole(
+                _uncertainty(data, pair.name, model, store),
+                f"spread of {model.seeds} seeds, white: 32 levels",
+                [],
+            )
+        )
     window = most_detailed(hr)
     crops = [_crop(nearest[window], "input", [])]
-    crops += [_crop(results[row.method.label][window], row.method.label, _numbers(row, pair.name)) for row in rows]
+    crops += [
+        _crop(results[row.method.label][window], row.method.label, _numbers(row, pair.name)) for row in rows
+    ]
     crops.append(_crop(hr[window], "truth", []))
     return Gallery(pair.name, whole, crops)
 
@@ -63,18 +71,22 @@ def gallery(data: str, pair: Pair, rows: List[Row], store: Store, scale: int) ->
 def most_detailed(image: np.ndarray) -> tuple[slice, slice]:
     """The square of 64 pixels with the largest variance of its fine detail, on a grid of half its side."""
     grey = image.mean(axis=2)
-    fine = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))
+    fine = np.abs(np.diff(grey, axis=0, prepend=grey[:1])) + np.abs(
+        np.diff(grey, axis=1, prepend=grey[:, :1])
+    )
     height, width = grey.shape
     corners = [
         (top, left)
         for top in range(0, max(height - CROP, 0) + 1, CROP // 2)
         for left in range(0, max(width - CROP, 0) + 1, CROP // 2)
     ]
-    top, left = max(corners, key=lambda corner: fine[corner[0] : corner[0] + CROP, corner[1] : corner[1] + CROP].sum())
+    top, left = max(
+        corners, key=lambda corner: fine[corner[0] : corner[0] + CROP, corner[1] : corner[1] + CROP].sum()
+    )
     return slice(top, top + CROP), slice(left, left + CROP)
 
 
-def _headline(rows: List[Row]) -> List[Row]:
+def _headline(rows: list[Row]) -> list[Row]:
     """Bicubic and the first model at its most steps."""
     models = [row for row in rows if isinstance(row.method, Model)]
     first = [row for row in models if row.method.upscaler is models[0].method.upscaler]  # type: ignore[attr-defined]
@@ -89,18 +101,18 @@ def _uncertainty(data: str, image: str, method: Method, store: Store) -> np.ndar
     return uncertainty_map(moments.deviation()).pixels
 
 
-def _numbers(row: Row, image: str) -> List[str]:
-    values: Dict[str, float | None] = row.metrics[image][0]
+def _numbers(row: Row, image: str) -> list[str]:
+    values: dict[str, float | None] = row.metrics[image][0]
     return [f"{metric.title} {metric.text(values[metric.key])}" for metric in METRICS]
 
 
-def _whole(pixels: np.ndarray, caption: str, numbers: List[str]) -> Picture:
+def _whole(pixels: np.ndarray, caption: str, numbers: list[str]) -> Picture:
     image = Image.fromarray(pixels).convert("RGB")
-    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.LANCZOS)
+    image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS)
     return Picture(_uri(image, "JPEG", quality=85), caption, numbers)
 
 
-def _crop(pixels: np.ndarray, caption: str, numbers: List[str]) -> Picture:
+def _crop(pixels: np.ndarray, caption: str, numbers: list[str]) -> Picture:
     return Picture(_uri(Image.fromarray(pixels), "PNG"), caption, numbers)
 
 

@@ -7,11 +7,8 @@ import platform
 import shlex
 import sys
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import click
-from tqdm import tqdm
-
 import srdiff
 from gate import Verdict, judge
 from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
@@ -25,29 +22,93 @@ from srdiff.console import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
 from srdiff.files import atomic_file
+from tqdm import tqdm
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--data", "folders", type=click.Path(path_type=Path), multiple=True, required=True, help="Folder with HR and LR_x4, with HR alone, with val/X1 and val/X4, or with images; repeatable.")
-@click.option("--bundle", type=click.Path(path_type=Path), default=DEFAULT_BUNDLE, help="Model.  [default: the small one built in]")
-@click.option("--engine", "engines", type=click.Choice(["auto", "all", *ENGINES]), multiple=True, default=["auto"], help="Repeatable.  [default: auto]")
-@click.option("--precision", "precisions", type=click.Choice(["auto", "all", *PRECISIONS]), multiple=True, default=["auto"], help="Repeatable.  [default: auto]")
+@click.command(
+    cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    required=True,
+    help="Folder with HR and LR_x4, with HR alone, with val/X1 and val/X4, or with images; repeatable.",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_BUNDLE,
+    help="Model.  [default: the small one built in]",
+)
+@click.option(
+    "--engine",
+    "engines",
+    type=click.Choice(["auto", "all", *ENGINES]),
+    multiple=True,
+    default=["auto"],
+    help="Repeatable.  [default: auto]",
+)
+@click.option(
+    "--precision",
+    "precisions",
+    type=click.Choice(["auto", "all", *PRECISIONS]),
+    multiple=True,
+    default=["auto"],
+    help="Repeatable.  [default: auto]",
+)
 @click.option("--steps", help="Numbers of sampler steps, like 10,20,50.  [default: all of the model's]")
-@click.option("--seeds", type=click.IntRange(1), default=1, show_default=True, help="Results per image; the table gives mean and standard deviation.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Results per image; the table gives mean and standard deviation.",
+)
 @click.option("--average", is_flag=True, help="Add rows for the mean over the seeds.")
-@click.option("--consistency", is_flag=True, help="Add rows for results projected to give the input back when shrunk.")
-@click.option("--ckpt", type=click.Path(path_type=Path), help="The bundle's checkpoint: adds rows of its own network in MindSpore, same noise.")
-@click.option("--crop", type=click.IntRange(0), default=4, show_default=True, help="Border in HR pixels left out of PSNR and SSIM: 4 as in most papers, 0 as in the model card.")
+@click.option(
+    "--consistency", is_flag=True, help="Add rows for results projected to give the input back when shrunk."
+)
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="The bundle's checkpoint: adds rows of its own network in MindSpore, same noise.",
+)
+@click.option(
+    "--crop",
+    type=click.IntRange(0),
+    default=4,
+    show_default=True,
+    help="Border in HR pixels left out of PSNR and SSIM: 4 as in most papers, 0 as in the model card.",
+)
 @click.option("--limit", type=click.IntRange(1), help="Only the first images of each data set.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
-@click.option("--gate", "gated", is_flag=True, help="Fail where an engine or precision loses quality against the float32 reference.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("quality_out"), show_default=True, help="Folder of the report and of the results, which a second run takes up again.")
-@click.option("--insert", "insert_file", type=click.Path(path_type=Path), help="Also put the Markdown between the quality marks of this file.")
+@click.option(
+    "--gate",
+    "gated",
+    is_flag=True,
+    help="Fail where an engine or precision loses quality against the float32 reference.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("quality_out"),
+    show_default=True,
+    help="Folder of the report and of the results, which a second run takes up again.",
+)
+@click.option(
+    "--insert",
+    "insert_file",
+    type=click.Path(path_type=Path),
+    help="Also put the Markdown between the quality marks of this file.",
+)
 def main(
-    folders: Tuple[Path, ...],
+    folders: tuple[Path, ...],
     bundle: Path,
-    engines: Tuple[str, ...],
-    precisions: Tuple[str, ...],
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
     steps: str | None,
     seeds: int,
     average: bool,
@@ -62,7 +123,8 @@ def main(
 ) -> None:
     """Measure quality and parity on folders of true images.
 
-    Writes quality.json, quality.md and quality.html, one page with pictures. Interrupted, it goes on where it stopped.
+    Writes quality.json, quality.md and quality.html, one page with pictures. Interrupted, it goes on where
+    it stopped.
     """
     if average and seeds < 2:
         raise OptionError("--average is a mean over seeds and there is 1; add --seeds 8")
@@ -84,7 +146,7 @@ def main(
             bar.update()
 
         tables = tuple((entry, store.measure(entry, methods, scale, advance)) for entry in data)
-    verdicts: List[Verdict] | None = None
+    verdicts: list[Verdict] | None = None
     if gated:
         verdicts = []
         for entry, rows in tables:
@@ -104,30 +166,30 @@ def main(
 
 def _methods(
     bundle: Bundle,
-    engines: Tuple[str, ...],
-    precisions: Tuple[str, ...],
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
     steps: str | None,
     seeds: int,
     ckpt: Path | None,
     threads: int | None,
     average: bool,
     consistency: bool,
-) -> List[Method]:
+) -> list[Method]:
     """The report's rows from top to bottom."""
     sources = [(upscaler, "") for upscaler in open_upscalers(bundle, engines, precisions, threads)]
     if ckpt is not None:
         sources.append(open_checkpoint(ckpt, bundle))
-    methods: List[Method] = [Bicubic(bundle.manifest.scale)]
+    methods: list[Method] = [Bicubic(bundle.manifest.scale)]
     for upscaler, source in sources:
         for count in _step_counts(steps, bundle.manifest.schedule.timesteps):
             drawn = Model(upscaler, count, seeds, source)
-            results: List[Model | Mean] = [drawn, Mean(drawn)] if average else [drawn]
+            results: list[Model | Mean] = [drawn, Mean(drawn)] if average else [drawn]
             methods += results
             methods += [Consistent(result) for result in results] if consistency else []
     return methods
 
 
-def _step_counts(text: str | None, timesteps: int) -> List[int]:
+def _step_counts(text: str | None, timesteps: int) -> list[int]:
     if text is None:
         return [timesteps]
     counts = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
@@ -136,9 +198,11 @@ def _step_counts(text: str | None, timesteps: int) -> List[int]:
     return list(dict.fromkeys(counts))
 
 
-def _versions(methods: List[Method]) -> Dict[str, str]:
+def _versions(methods: list[Method]) -> dict[str, str]:
     engines = {method.engine for method in methods if isinstance(method, Model)}
-    found = {name: getattr(sys.modules.get(name), "__version__", "").split("-")[0] for name in sorted(engines)}
+    found = {
+        name: getattr(sys.modules.get(name), "__version__", "").split("-")[0] for name in sorted(engines)
+    }
     return {"srdiff": srdiff.__version__, "Python": platform.python_version(), **found}
 
 
@@ -148,13 +212,14 @@ def _write(file: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _require_passed(verdicts: List[Verdict]) -> None:
+def _require_passed(verdicts: list[Verdict]) -> None:
     """Raises ParityError for the first verdict that misses the gate."""
     missed = [verdict for verdict in verdicts if verdict.reasons]
     if missed:
         first = missed[0]
         raise ParityError(
-            f"{len(missed)} of {len(verdicts)} comparisons miss the gate, first {first.label} on {first.data}: "
+            f"{len(missed)} of {len(verdicts)} comparisons miss the gate, first {first.label} on "
+            f"{first.data}: "
             f"{'; '.join(first.reasons)}; compare the pictures in the report before you deploy it"
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 from gate import Verdict
 from methods import Consistent, Mean, Method, Model
@@ -36,22 +36,23 @@ class Report:
     model: str
     crop: int
     missing: str
-    versions: Dict[str, str]
-    tables: Tuple[Tuple[DataSet, List[Row]], ...]
-    verdicts: List[Verdict] | None
+    versions: dict[str, str]
+    tables: tuple[tuple[DataSet, list[Row]], ...]
+    verdicts: list[Verdict] | None
 
     @property
     def conditions(self) -> str:
         border = f"without a border of {self.crop} pixels" if self.crop else "with the whole image"
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items() if version)
         return (
-            f"Model {self.model}. PSNR and SSIM {border}; Y is BT.601's; FLIP at 67 pixels per degree; LR-PSNR is the result "
-            f"shrunk by MATLAB bicubic against the input. Seconds are per image, compiling included, on "
+            f"Model {self.model}. PSNR and SSIM {border}; Y is BT.601's; FLIP at 67 pixels per degree; "
+            "LR-PSNR is the result "
+            f"shrunk by MATLAB bicubic against the input. Seconds are per image, without compiling, on "
             f"{platform.machine()} with {versions}."
         )
 
 
-def cells(row: Row) -> List[str]:
+def cells(row: Row) -> list[str]:
     """A row of the table: method, measures, seconds."""
     texts = [row.method.label]
     for metric in METRICS:
@@ -70,15 +71,24 @@ def with_spread(metric: Metric, value: float | None, spread: float | None) -> st
     return metric.text(value) + ("" if spread is None else f" ± {metric.text(spread)}")
 
 
-def head() -> List[str]:
+def head() -> list[str]:
     arrows = {"higher": "↑", "lower": "↓"}
     return ["Method", *(f"{metric.title} {arrows[metric.better]}" for metric in METRICS), "s"]
 
 
-VERDICT_HEAD = ["Data", "Method", "Reference", "PSNR-Y change dB", "LPIPS change", "Worst parity dB", "Largest difference", "Gate"]
+VERDICT_HEAD = [
+    "Data",
+    "Method",
+    "Reference",
+    "PSNR-Y change dB",
+    "LPIPS change",
+    "Worst parity dB",
+    "Largest difference",
+    "Gate",
+]
 
 
-def verdict_cells(verdict: Verdict) -> List[str]:
+def verdict_cells(verdict: Verdict) -> list[str]:
     return [
         verdict.data,
         verdict.label,
@@ -97,13 +107,19 @@ def markdown(report: Report) -> str:
     if report.missing:
         parts.append(f"LPIPS was not measured: {report.missing}.")
     for data, rows in report.tables:
-        parts += [f"**{data.name}** x4, {_count(len(data.pairs), 'image')}", _table(head(), [cells(row) for row in rows])]
+        parts += [
+            f"**{data.name}** x4, {_count(len(data.pairs), 'image')}",
+            _table(head(), [cells(row) for row in rows]),
+        ]
     if report.verdicts is not None:
-        parts += ["**Parity gate**", _table(VERDICT_HEAD, [verdict_cells(verdict) for verdict in report.verdicts])]
+        parts += [
+            "**Parity gate**",
+            _table(VERDICT_HEAD, [verdict_cells(verdict) for verdict in report.verdicts]),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
-def as_json(report: Report) -> Dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
     """Everything, down to the image and seed."""
     tables = []
     for data, rows in report.tables:
@@ -137,7 +153,7 @@ def insert(text: str, file: Path) -> None:
         temporary.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
 
 
-def _row_json(row: Row) -> Dict[str, Any]:
+def _row_json(row: Row) -> dict[str, Any]:
     method: Method = row.method
     setting = {}
     if isinstance(method, Model):
@@ -156,7 +172,7 @@ def _row_json(row: Row) -> Dict[str, Any]:
     }
 
 
-def _table(head: List[str], rows: List[List[str]]) -> str:
+def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

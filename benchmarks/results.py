@@ -8,14 +8,13 @@ import re
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict
 
 import numpy as np
-from PIL import Image
-
 from methods import Method
 from metrics import Meter, mean, spread
 from pairs import DataSet
+from PIL import Image
 from srdiff.files import atomic_file
 
 Metrics = Dict[str, "float | None"]
@@ -28,12 +27,12 @@ class Row:
     Attributes:
         method: what made them.
         metrics: per image, per seed.
-        seconds: per image, per seed; with compiling.
+        seconds: per image, per seed; without compiling.
     """
 
     method: Method
-    metrics: Dict[str, List[Metrics]] = field(default_factory=dict)
-    seconds: Dict[str, List[float]] = field(default_factory=dict)
+    metrics: dict[str, list[Metrics]] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
 
     def image_mean(self, image: str, key: str) -> float | None:
         return mean([entry[key] for entry in self.metrics[image]])
@@ -55,8 +54,8 @@ class Row:
 class Store:
     """A folder of results: a PNG and a JSON per method, seed and image.
 
-    A result is taken as it is if the image, the model, the engine's version, the runtime's code and the setting are those
-    that it was made with; its measures, if they were taken with the same border and LPIPS.
+    A result is taken as it is if the image, the model, the engine's version, the runtime's code and the
+    setting are those that it was made with; its measures, if they were taken with the same border and LPIPS.
     """
 
     def __init__(self, folder: Path, meter: Meter) -> None:
@@ -70,8 +69,8 @@ class Store:
         return read_png(self.path(data, method, seed, image))
 
     def measure(
-        self, data: DataSet, methods: List[Method], scale: int, advance: Callable[[str], None]
-    ) -> List[Row]:
+        self, data: DataSet, methods: list[Method], scale: int, advance: Callable[[str], None]
+    ) -> list[Row]:
         """Every method on every image, image by image.
 
         Args:
@@ -91,7 +90,7 @@ class Store:
 
     def _result(
         self, data: str, image: str, method: Method, seed: int, hr: np.ndarray, lr: np.ndarray, pixels: str
-    ) -> Dict[str, Any]:
+    ) -> dict[str, Any]:
         path = self.path(data, method, seed, image)
         record = path.with_suffix(".json")
         made_of = digest({"pixels": pixels, "seed": seed, **method.identity()})
@@ -99,6 +98,7 @@ class Store:
         entry = _read_record(record)
         result = None
         if entry.get("made_of") != made_of or not path.is_file():
+            method.prepare(lr)
             started = time.perf_counter()
             result = method.make(lr, seed, lambda other, index: self.load(data, other, index, image))
             entry = {"made_of": made_of, "seconds": time.perf_counter() - started}
@@ -118,7 +118,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_.") or "_"
 
 
-def digest(value: Dict[str, Any]) -> str:
+def digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
@@ -127,7 +127,7 @@ def read_png(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def _read_record(path: Path) -> Dict[str, Any]:
+def _read_record(path: Path) -> dict[str, Any]:
     try:
         entry = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

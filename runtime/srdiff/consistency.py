@@ -15,8 +15,8 @@ PASSES = 20
 def project(result: Photo, source: Photo, passes: int = PASSES) -> Photo:
     """Iterative back-projection (Irani & Peleg, CVGIP 53, 1991) with MATLAB's bicubic both ways.
 
-    Each pass shrinks the result, enlarges what the input has more, and adds it. What is finer than the input's pixels
-    stays; brightness and colour that drifted come back.
+    Each pass shrinks the result, enlarges what the input has more, and adds it. What is finer than the
+    input's pixels stays; brightness and colour that drifted come back.
 
     Args:
         result: the photo enlarged, by any whole factor.
@@ -29,10 +29,14 @@ def project(result: Photo, source: Photo, passes: int = PASSES) -> Photo:
     height, width = source.pixels.shape[:2]
     rows, columns = result.pixels.shape[:2]
     scale = rows // height
-    if scale < 1 or (rows, columns) != (scale * height, scale * width) or result.pixels.dtype != source.pixels.dtype:
+    if (
+        scale < 1
+        or (rows, columns) != (scale * height, scale * width)
+        or result.pixels.dtype != source.pixels.dtype
+    ):
         raise ImageError(
-            f"a {result.pixels.dtype} result of {columns}x{rows} does not come from a {source.pixels.dtype} input of "
-            f"{width}x{height}; give the photo that was enlarged"
+            f"a {result.pixels.dtype} result of {columns}x{rows} does not come from a "
+            f"{source.pixels.dtype} input of {width}x{height}; give the photo that was enlarged"
         )
     white = np.iinfo(source.pixels.dtype).max
     target = source.pixels.astype(np.float64)

@@ -1,10 +1,10 @@
-"""Several results of one photo: each is as likely as the next; their mean is nearer the truth, their spread shows doubt."""
+"""Several results of one photo: all equally likely, their mean nearer the truth, their spread the doubt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Iterator, List
+from typing import Iterator
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from .photo import Photo
 from .sampling import Callback
 from .upscaler import Upscaler
 
-# Of an uncertainty map: white stands for a standard deviation of an eighth of the full range, 32 of 255 levels.
+# White in an uncertainty map: a standard deviation of an eighth of the range, 32 of 255 levels.
 FULL_DEVIATION = 1 / 8
 
 
@@ -81,7 +81,7 @@ class Moments:
         return np.rint(self._mean).astype(self._dtype)
 
     def deviation(self) -> np.ndarray:
-        """Standard deviation of a pixel over the samples, root mean square over channels: [h, w], 1 for the full range."""
+        """Standard deviation over the samples, root mean square over channels: [h, w], white is 1."""
         self._require(2)
         variance = self._squares.mean(axis=2) / (self.count - 1)
         return np.sqrt(variance) / np.iinfo(self._dtype).max
@@ -92,7 +92,7 @@ class Moments:
 
 
 def uncertainty_map(deviation: np.ndarray) -> Photo:
-    """A grey 8-bit photo of ``Moments.deviation``: black where all samples agree, white from 32 of 255 levels on."""
+    """``Moments.deviation`` as a grey 8-bit photo: black where all agree, white from 32 levels on."""
     grey = np.rint(np.clip(deviation / FULL_DEVIATION, 0, 1) * 255).astype(np.uint8)
     return Photo(np.repeat(grey[..., None], 3, axis=2), grey=True)
 
@@ -121,24 +121,34 @@ class Wanted:
             raise OptionError(f"samples is {self.samples}; it is at least 1")
         for name, wanted in (("average", self.average), ("uncertainty", self.uncertainty)):
             if wanted and self.samples < 2:
-                raise OptionError(f"{name} is taken over several samples and 1 was asked for; add --samples 8")
+                raise OptionError(
+                    f"{name} is taken over several samples and 1 was asked for; add --samples 8"
+                )
 
-    def targets(self, target: Path | None) -> List[Path | None]:
+    def targets(self, target: Path | None) -> list[Path | None]:
         """The files to write, in the order of :meth:`make`; None is standard output.
 
-        out.png stands for itself, or for out_1.png … where there are several samples; the map is out_uncertainty.png.
+        out.png stands for itself, or for out_1.png … where there are several samples; the map is
+        out_uncertainty.png.
         """
         single = self.samples == 1 or self.average
         if target is None:
             if not single or self.uncertainty:
-                raise OptionError("standard output takes one image and several were asked for; name a file with -o")
+                raise OptionError(
+                    "standard output takes one image and several were asked for; name a file with -o"
+                )
             return [None]
         names = [""] if single else [f"_{index + 1}" for index in range(self.samples)]
         names += ["_uncertainty"] if self.uncertainty else []
         return [target.with_name(target.stem + name + target.suffix) for name in names]
 
     def make(
-        self, upscaler: Upscaler, photo: Photo, seed: int = 0, steps: int | None = None, callback: Callback | None = None
+        self,
+        upscaler: Upscaler,
+        photo: Photo,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callback | None = None,
     ) -> Iterator[Photo]:
         """The photos for :meth:`targets`, each as soon as it is there."""
         moments = Moments()

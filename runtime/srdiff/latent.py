@@ -1,4 +1,5 @@
-"""What can be done with the noise of a diffusion model besides drawing it: mixing two results, merging in other content.
+"""What can be done with the noise of a diffusion model besides drawing it: mixing two results, merging in
+other content.
 
 Both are the manipulations of SRDiff (Li et al., arXiv 2104.14951, section on extensions).
 """
@@ -11,7 +12,7 @@ import numpy as np
 
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
-from .photo import Photo, photo_from, to_array, to_pil
+from .photo import photo_from, to_array, to_pil
 from .samplers import Plan, ddpm
 from .sampling import Callback
 from .upscaler import Upscaler
@@ -20,8 +21,8 @@ from .upscaler import Upscaler
 def mixed_noise(first: NoiseSource, second: NoiseSource, weight: float) -> NoiseSource:
     """Latent interpolation: noise between two sources, for ``Upscaler.upscale(noise=…)``.
 
-    Weights are the square roots of (1 - weight) and weight, so that the mix of two independent sources is standard
-    normal again; a straight line between them would lose variance and blur the result.
+    Weights are the square roots of (1 - weight) and weight, so that the mix of two independent sources is
+    standard normal again; a straight line between them would lose variance and blur the result.
 
     Args:
         first, second: independent, such as ``philox_noise(1)`` and ``philox_noise(2)``.
@@ -34,7 +35,9 @@ def mixed_noise(first: NoiseSource, second: NoiseSource, weight: float) -> Noise
         raise OptionError(f"weight is {weight}; it lies between 0 and 1")
     # A source of weight 0 is not drawn from: the ends cost what a plain result costs.
     parts = [
-        (source, np.float32(np.sqrt(part))) for source, part in ((first, 1 - weight), (second, weight)) if part > 0
+        (source, np.float32(np.sqrt(part)))
+        for source, part in ((first, 1 - weight), (second, weight))
+        if part > 0
     ]
 
     def window(stream: int, top: int, left: int, height: int, width: int) -> np.ndarray:
@@ -56,14 +59,14 @@ def fuse(
 ) -> Any:
     """Content fusion: let the model redraw a picture that was edited at full size, so that the edit fits in.
 
-    The picture's difference from the enlarged input is noised up to an intermediate timestep and denoised from there
-    with ``image`` as the condition. What was pasted keeps its shape; seams and foreign texture are redrawn.
+    The picture's difference from the enlarged input is noised up to an intermediate timestep and denoised
+    from there with ``image`` as the condition. What was pasted keeps its shape; seams are redrawn.
 
     Args:
         upscaler: the model.
         image: the low-resolution input, as :meth:`Upscaler.upscale` takes it.
-        content: the edited picture, ``scale`` times as large, of the same type; for instance a result with a patch of
-            another result, or of another photo, pasted into it.
+        content: the edited picture, ``scale`` times as large, of the same type; for instance a result with a
+            patch of another result, or of another photo, pasted into it.
         strength: share of the timesteps to go back, in (0, 1]: near 0 keeps the picture, 1 forgets it.
         seed: of the noise.
         callback: as in :meth:`Upscaler.upscale`.
@@ -92,7 +95,9 @@ def fuse(
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
     plan = Plan(tuple(step for step in ddpm(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]
-    start = _diffused(residual, kept, manifest.margin * upscaler.scale, philox_noise(seed), manifest.schedule.timesteps)
+    start = _diffused(
+        residual, kept, manifest.margin * upscaler.scale, philox_noise(seed), manifest.schedule.timesteps
+    )
     result = upscaler.compose(photo, lr_up, upscaler.sample(photo.pixels, lr_up, plan, start, callback))
     return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
@@ -104,8 +109,11 @@ def _diffused(x0: np.ndarray, kept: float, margin: int, noise: NoiseSource, firs
         drawn = noise(stream, top, left, height, width)
         if stream != first_stream:
             return drawn
-        # The sampler works on the picture with its margin and its padding to whole levels, mirrored as its input is.
-        behind = [max(end - margin - side, 0) for end, side in zip((top + height, left + width), x0.shape[1:])]
+        # The sampler works on the picture with its margin and its padding to whole levels, mirrored as its
+        # input is.
+        behind = [
+            max(end - margin - side, 0) for end, side in zip((top + height, left + width), x0.shape[1:])
+        ]
         padded = np.pad(x0, ((0, 0), (margin, behind[0]), (margin, behind[1])), mode="symmetric")
         signal = padded[:, top : top + height, left : left + width]
         return np.float32(np.sqrt(kept)) * signal + np.float32(np.sqrt(1 - kept)) * drawn
