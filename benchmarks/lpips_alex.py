@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
 from lpips_weights import LAYERS, load_weights
-from onnx import TensorProto, helper, numpy_helper
 from srdiff.errors import DeviceError, ImageError
 
 # Of the input in [-1, 1]: ImageNet's statistics as the reference implementation rounds them.
@@ -48,6 +48,10 @@ class Lpips:
 
 def build_graph(weights: dict[str, np.ndarray]) -> Any:
     """The ONNX model pair [2, 3, H, W] in [-1, 1] -> distance [1]; weights as ``load_weights`` has them."""
+    # MindSpore's protocol buffers load in this mode only, and the first import of any decides for all.
+    os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "python")
+    from onnx import TensorProto, helper, numpy_helper
+
     nodes: list[Any] = []
     constants = dict(weights)
 

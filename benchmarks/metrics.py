@@ -93,7 +93,7 @@ def lr_psnr(lr: np.ndarray, image: np.ndarray) -> float:
 
 
 def flip(reference: np.ndarray, image: np.ndarray) -> float:
-    """Mean FLIP (Andersson et al., HPG 2020), 0 … 1: seen when flipping between both at 67 pixels a degree."""
+    """Mean FLIP (Andersson et al., HPG 2020), 0 … 1: seen when flipping between both, 67 pixels a degree."""
     first, second = (np.ascontiguousarray(array, np.float32) / PEAK for array in (reference, image))
     return float(flip_evaluator.evaluate(first, second, "LDR", applyMagma=False)[1])
 

@@ -60,7 +60,9 @@ def fuse(
     """Content fusion: let the model redraw a picture that was edited at full size, so that the edit fits in.
 
     The picture's difference from the enlarged input is noised up to an intermediate timestep and denoised
-    from there with ``image`` as the condition. What was pasted keeps its shape; seams are redrawn.
+    from there with ``image`` as the condition. What was pasted keeps its shape; seams are redrawn. A residual
+    holds differences from the enlarged input of up to 1 / res_rescale, for 2 a quarter of the full range;
+    more is clipped.
 
     Args:
         upscaler: the model.

@@ -28,7 +28,10 @@ TOLERANCE = 1e-5
 def pairs() -> list[tuple[np.ndarray, np.ndarray]]:
     """Random and photo pairs of odd and even sizes."""
     rng = np.random.default_rng(5)
-    found = [tuple(rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8)) for height, width in ((31, 31), (64, 81))]
+    found = [
+        tuple(rng.integers(0, 256, (2, height, width, 3), dtype=np.uint8))
+        for height, width in ((31, 31), (64, 81))
+    ]
     for image in (data.astronaut(), data.chelsea(), data.coffee()):
         image = image[100:228, 100:229]
         found.append((image, np.clip(image + rng.normal(0, 25, image.shape), 0, 255).astype(np.uint8)))
@@ -41,7 +44,9 @@ def random_weights() -> dict[str, np.ndarray]:
     weights = {}
     for layer, kernel in enumerate(KERNELS):
         shape = (CHANNELS[layer + 1], CHANNELS[layer], kernel, kernel)
-        weights[f"conv{layer}.weight"] = (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        weights[f"conv{layer}.weight"] = (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(
+            np.float32
+        )
         weights[f"conv{layer}.bias"] = rng.normal(0, 0.1, shape[0]).astype(np.float32)
         weights[f"head{layer}"] = rng.uniform(0, 1, (1, shape[0], 1, 1)).astype(np.float32)
     return weights
@@ -50,7 +55,9 @@ def random_weights() -> dict[str, np.ndarray]:
 def torch_lpips(weights: dict[str, np.ndarray], pair: np.ndarray) -> float:
     torch = pytest.importorskip("torch")
     fn = torch.nn.functional
-    x = (torch.tensor(pair) - torch.tensor(SHIFT).reshape(1, 3, 1, 1)) / torch.tensor(SCALE).reshape(1, 3, 1, 1)
+    x = (torch.tensor(pair) - torch.tensor(SHIFT).reshape(1, 3, 1, 1)) / torch.tensor(SCALE).reshape(
+        1, 3, 1, 1
+    )
     total = 0.0
     for layer in range(len(KERNELS)):
         if layer in POOLED:
@@ -65,7 +72,9 @@ def torch_lpips(weights: dict[str, np.ndarray], pair: np.ndarray) -> float:
 
 @pytest.mark.parametrize("size", [(31, 31), (32, 47), (65, 64)])
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_graph_agrees_with_torch_on_random_weights(engine: str, size: tuple[int, int], monkeypatch: Any) -> None:
+def test_graph_agrees_with_torch_on_random_weights(
+    engine: str, size: tuple[int, int], monkeypatch: Any
+) -> None:
     pytest.importorskip(engine)
     if engine == "openvino":
         monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -75,10 +84,11 @@ def test_graph_agrees_with_torch_on_random_weights(engine: str, size: tuple[int,
     assert float(run(pair)) == pytest.approx(torch_lpips(weights, pair), rel=TOLERANCE)
 
 
-def test_agrees_with_the_lpips_package(weights: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The package's own code and linear heads; AlexNet's convolutions come from our file, in place of a download."""
+def test_agrees_with_the_lpips_package(
+    weights: dict[str, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package's own code and linear heads; the convolutions come from our file, not a download."""
     torch = pytest.importorskip("torch")
-    pytest.importorskip("lpips" if "torchvision" in sys.modules else "torch")
 
     def alexnet(**_: Any) -> SimpleNamespace:
         layers: list[Any] = []
@@ -86,7 +96,9 @@ def test_agrees_with_the_lpips_package(weights: dict[str, np.ndarray], monkeypat
             if layer in POOLED:
                 layers.append(torch.nn.MaxPool2d(3, 2))
             conv = torch.nn.Conv2d(CHANNELS[layer], CHANNELS[layer + 1], kernel, STRIDES[layer], PADS[layer])
-            conv.load_state_dict({name: torch.tensor(weights[f"conv{layer}.{name}"]) for name in ("weight", "bias")})
+            conv.load_state_dict(
+                {name: torch.tensor(weights[f"conv{layer}.{name}"]) for name in ("weight", "bias")}
+            )
             layers += [conv, torch.nn.ReLU()]
         return SimpleNamespace(features=torch.nn.Sequential(*layers, torch.nn.MaxPool2d(3, 2)))
 
@@ -98,7 +110,9 @@ def test_agrees_with_the_lpips_package(weights: dict[str, np.ndarray], monkeypat
     reference = pytest.importorskip("lpips").LPIPS(net="alex", version="0.1", verbose=False)
     ours = Lpips()
     for first, second in pairs():
-        tensors = [torch.tensor(image.transpose(2, 0, 1)[None] / 127.5 - 1).float() for image in (first, second)]
+        tensors = [
+            torch.tensor(image.transpose(2, 0, 1)[None] / 127.5 - 1).float() for image in (first, second)
+        ]
         with torch.no_grad():
             assert ours(first, second) == pytest.approx(float(reference(*tensors)), abs=TOLERANCE)
 
@@ -106,7 +120,10 @@ def test_agrees_with_the_lpips_package(weights: dict[str, np.ndarray], monkeypat
 def test_equal_images_have_no_distance_and_order_is_sane(weights: dict[str, np.ndarray]) -> None:
     measure = Lpips()
     image = data.astronaut()[:64, :64]
-    noisy = [np.clip(image + np.random.default_rng(0).normal(0, sigma, image.shape), 0, 255).astype(np.uint8) for sigma in (5, 40)]
+    noisy = [
+        np.clip(image + np.random.default_rng(0).normal(0, sigma, image.shape), 0, 255).astype(np.uint8)
+        for sigma in (5, 40)
+    ]
     assert measure(image, image) == 0 < measure(image, noisy[0]) < measure(image, noisy[1])
 
 
@@ -123,7 +140,9 @@ class Evil:
 def test_a_pickle_with_code_in_it_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / lpips_weights.FILE_NAME).write_bytes(pickle.dumps(Evil()))
-    with (tmp_path / lpips_weights.FILE_NAME).open("rb") as stream, pytest.raises(WeightsError, match="system"):
+    with (tmp_path / lpips_weights.FILE_NAME).open("rb") as stream, pytest.raises(
+        WeightsError, match="system"
+    ):
         lpips_weights._RestrictedUnpickler(stream).load()
     assert not (tmp_path / "evil").exists()
 
@@ -135,7 +154,9 @@ def test_a_file_with_another_hash_is_not_even_read(tmp_path: Path, monkeypatch: 
         load_weights()
 
 
-def test_a_failed_download_is_one_sentence_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fails(command: list[str], **_: Any) -> None:
         assert "--require-hashes" in command
         raise subprocess.CalledProcessError(1, command, stderr="WARNING: retrying\nERROR: no such host\n")

@@ -14,7 +14,13 @@ from srdiff.errors import OptionError
 from srdiff.resize import bicubic
 
 # MATLAB: 255 * rgb2ycbcr(colour / 255), first channel.
-MATLAB_Y = [((255, 255, 255), 235.0), ((0, 0, 0), 16.0), ((255, 0, 0), 81.481), ((0, 255, 0), 144.553), ((0, 0, 255), 40.966)]
+MATLAB_Y = [
+    ((255, 255, 255), 235.0),
+    ((0, 0, 0), 16.0),
+    ((255, 0, 0), 81.481),
+    ((0, 255, 0), 144.553),
+    ((0, 0, 255), 40.966),
+]
 
 
 @pytest.mark.parametrize(("colour", "y"), MATLAB_Y)
@@ -45,7 +51,11 @@ def test_ssim_agrees_with_its_paper_on_one_window() -> None:
     taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
     weight = np.outer(taps, taps) / taps.sum() ** 2
     mx, my = (weight * x).sum(), (weight * y).sum()
-    vx, vy, cov = (weight * x * x).sum() - mx**2, (weight * y * y).sum() - my**2, (weight * x * y).sum() - mx * my
+    vx, vy, cov = (
+        (weight * x * x).sum() - mx**2,
+        (weight * y * y).sum() - my**2,
+        (weight * x * y).sum() - mx * my,
+    )
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     expected = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
     assert ssim(x, y) == pytest.approx(expected, abs=1e-9)

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pairs import find_pairs
 from PIL import Image
 from srdiff.errors import ImageError, OptionError
 from srdiff.resize import bicubic
-
-from pairs import find_pairs
 
 
 def save(path: Path, height: int, width: int) -> np.ndarray:
@@ -44,7 +43,7 @@ def test_inputs_are_made_where_there_are_none(folder: str, tmp_path: Path) -> No
     save(tmp_path / folder / "b.png", 16, 20)
     assert [pair.name for pair in find_pairs(tmp_path, 4).pairs] == ["a", "b"]
     (pair,) = find_pairs(tmp_path, 4, limit=1).pairs
-    hr, lr = pair.load(4)
+    _, lr = pair.load(4)
     np.testing.assert_array_equal(lr, bicubic(true[:16, :20], 4, 5))
 
 
