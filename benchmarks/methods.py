@@ -6,6 +6,7 @@ import hashlib
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
@@ -144,6 +145,7 @@ class Consistent(Method):
         return project(photo_from(earlier(self.of, seed)), photo_from(lr)).pixels
 
 
+@lru_cache(maxsize=None)
 def runtime_hash() -> str:
     """Of the runtime's source: an edit of the sampler makes cached results old."""
     digest = hashlib.sha256()

@@ -102,7 +102,13 @@ from tqdm import tqdm
     "--insert",
     "insert_file",
     type=click.Path(path_type=Path),
-    help="Also put the Markdown between the quality marks of this file.",
+    help="Also put the Markdown between two marks of this file.",
+)
+@click.option(
+    "--mark",
+    default="quality",
+    show_default=True,
+    help="Name of those marks: <!-- NAME --> and <!-- /NAME -->.",
 )
 def main(
     folders: tuple[Path, ...],
@@ -120,6 +126,7 @@ def main(
     gated: bool,
     output: Path,
     insert_file: Path | None,
+    mark: str,
 ) -> None:
     """Measure quality and parity on folders of true images.
 
@@ -160,7 +167,7 @@ def main(
     click.echo(text)
     click.echo(f"{output / 'quality.html'}, quality.md and quality.json written", err=True)
     if insert_file is not None:
-        insert(text, insert_file)
+        insert(text, insert_file, mark)
     _require_passed(verdicts or [])
 
 

@@ -15,8 +15,6 @@ from results import Row
 from srdiff.errors import OptionError
 from srdiff.files import atomic_file
 
-BEGIN, END = "<!-- quality -->", "<!-- /quality -->"
-
 
 @dataclass(frozen=True)
 class Report:
@@ -138,19 +136,20 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def insert(text: str, file: Path) -> None:
-    """Put the Markdown between the two marks of a file.
+def insert(text: str, file: Path, mark: str) -> None:
+    """Put the Markdown between the lines ``<!-- mark -->`` and ``<!-- /mark -->`` of a file.
 
     Raises:
         OptionError: the file does not have both marks.
     """
     old = file.read_text(encoding="utf-8") if file.is_file() else ""
-    before, begin, rest = old.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, begin, rest = old.partition(first)
+    _, end, after = rest.partition(last)
     if not begin or not end:
-        raise OptionError(f"{file} lacks the lines {BEGIN} and {END} that the table goes between; add them")
+        raise OptionError(f"{file} lacks the lines {first} and {last} that the table goes between; add them")
     with atomic_file(file) as temporary:
-        temporary.write_text(f"{before}{BEGIN}\n{text}{END}{after}", encoding="utf-8")
+        temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
 
 
 def _row_json(row: Row) -> dict[str, Any]:

@@ -68,8 +68,8 @@ def test_fusion_keeps_a_patch_at_little_strength_and_forgets_it_at_full(
 
     weak, strong = off(0.02), off(1.0)
     plain = np.abs(picture[patch].astype(np.float64) - edited[patch]).mean()
-    assert weak < 0.35 * plain
-    assert strong > 0.8 * plain
+    assert weak < 0.15 * plain  # measured 0.05
+    assert strong > 0.8 * plain  # measured 1.0
 
 
 def test_fusion_at_full_strength_is_nearly_a_plain_result(
