@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 import numpy as np
-from methods import Model
+from methods import Method, Model
 from metrics import psnr
 from results import Row
 from srdiff.errors import OptionError
@@ -50,41 +50,53 @@ class Verdict:
         return found
 
 
-def judge(data: str, rows: list[Row], load: Callable[[Model, int, str], np.ndarray]) -> list[Verdict]:
-    """Compare every model row with the float32 reference of its number of steps.
+def comparisons(methods: list[Method]) -> list[tuple[Model, Model]]:
+    """(model, reference) for every engine and setting but the references themselves.
 
-    The reference is the checkpoint's own network where there is one, else ONNX Runtime, else the first in
-    float32.
-
-    Args:
-        load: a result's pixels by method, seed and image.
+    The reference of a number of steps is, in float32, the checkpoint's own network where there is one, else
+    ONNX Runtime, else the first engine.
 
     Raises:
         OptionError: there is no reference, or nothing to compare with it.
     """
-    models = [(row, row.method) for row in rows if isinstance(row.method, Model)]
-    verdicts = []
-    for steps in dict.fromkeys(method.steps for _, method in models):
-        group = [(row, method) for row, method in models if method.steps == steps]
-        reference = _reference([method for _, method in group])
-        base = next(row for row, method in group if method is reference)
-        for row, method in group:
-            if method is not reference:
-                verdicts.append(_verdict(data, row, method, base, reference, load))
-    if not verdicts:
+    models = [method for method in methods if isinstance(method, Model)]
+    found = []
+    for steps in dict.fromkeys(model.steps for model in models):
+        group = [model for model in models if model.steps == steps]
+        reference = _reference(group)
+        found += [(model, reference) for model in group if model is not reference]
+    if not found:
         raise OptionError(
-            "the gate compares engines and precisions, and only one was measured; "
+            "the gate compares engines and precisions, and there is only one; "
             "add --engine, --precision or --ckpt"
         )
-    return verdicts
+    return found
 
 
-def _reference(methods: list[Model]) -> Model:
-    exact = [method for method in methods if method.precision == "fp32"]
+def judge(data: str, rows: list[Row], load: Callable[[Model, int, str], np.ndarray]) -> list[Verdict]:
+    """Compare every model with the float32 reference on one data set.
+
+    Args:
+        data: its name.
+        rows: its results.
+        load: a result's pixels by method, seed and image.
+
+    Raises:
+        OptionError: see :func:`comparisons`.
+    """
+    by_method = {id(row.method): row for row in rows}
+    return [
+        _verdict(data, by_method[id(model)], model, by_method[id(reference)], reference, load)
+        for model, reference in comparisons([row.method for row in rows])
+    ]
+
+
+def _reference(models: list[Model]) -> Model:
+    exact = [model for model in models if model.precision == "fp32"]
     if not exact:
-        raise OptionError("the gate needs a float32 reference and none was measured; add --precision fp32")
+        raise OptionError("the gate needs a float32 reference and there is none; add --precision fp32")
     order = ("mindspore", "onnxruntime")
-    return min(exact, key=lambda method: order.index(method.engine) if method.engine in order else len(order))
+    return min(exact, key=lambda model: order.index(model.engine) if model.engine in order else len(order))
 
 
 def _verdict(

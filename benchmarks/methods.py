@@ -82,7 +82,9 @@ class Model(Method):
 
     @property
     def label(self) -> str:  # type: ignore[override]
-        return f"{self.engine} {self.precision}, {self.steps} steps"
+        device = self.upscaler.engine.device
+        where = self.engine if device == "cpu" else f"{self.engine} {device}"
+        return f"{where} {self.precision}, {self.steps} steps"
 
     def identity(self) -> dict[str, Any]:
         manifest = (self.upscaler.bundle.path / MANIFEST_NAME).read_bytes()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 import srdiff
-from gate import Verdict, judge
+from gate import Verdict, comparisons, judge
 from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
 from metrics import Meter
 from page import html
@@ -141,6 +141,8 @@ def main(
     if len({entry.name for entry in data}) < len(data):
         raise OptionError("two data sets have the same folder name, by which results are kept; rename one")
     methods = _methods(model, engines, precisions, steps, seeds, ckpt, threads, average, consistency)
+    if gated:
+        comparisons(methods)  # an impossible gate is refused before the work
     meter = Meter(crop)
     if meter.missing:
         click.echo(f"LPIPS is left out: {meter.missing}", err=True)
@@ -158,7 +160,7 @@ def main(
         verdicts = []
         for entry, rows in tables:
             verdicts += judge(entry.name, rows, lambda *place, name=entry.name: store.load(name, *place))
-    command = shlex.join(["python", "benchmarks/quality.py", *sys.argv[1:]])
+    command = " ".join(shlex.quote(word) for word in ["python", "benchmarks/quality.py", *sys.argv[1:]])
     report = Report(command, model.manifest.name, crop, meter.missing, _versions(methods), tables, verdicts)
     text = markdown(report)
     _write(output / "quality.json", json.dumps(as_json(report), indent=1) + "\n")

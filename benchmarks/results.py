@@ -63,7 +63,7 @@ class Store:
         self.meter = meter
 
     def path(self, data: str, method: Method, seed: int, image: str) -> Path:
-        return self.folder / slug(data) / slug(method.label) / str(seed) / f"{slug(image)}.png"
+        return self.folder / data / slug(method.label) / str(seed) / f"{image}.png"
 
     def load(self, data: str, method: Method, seed: int, image: str) -> np.ndarray:
         return read_png(self.path(data, method, seed, image))
@@ -114,8 +114,8 @@ class Store:
 
 
 def slug(text: str) -> str:
-    """A name as part of a path."""
-    return re.sub(r"[^A-Za-z0-9.]+", "_", text).strip("_.") or "_"
+    """A label as part of a path."""
+    return re.sub(r"[^A-Za-z0-9]+", "_", text)
 
 
 def digest(value: dict[str, Any]) -> str:

@@ -172,7 +172,8 @@ def test_gate_fails_on_an_engine_that_is_off(
 def test_gate_needs_a_reference_and_something_to_compare(photos: Path) -> None:
     (engine, _), *_ = installed()
     result = run(photos, "--engine", engine, "--precision", "fp32", "--steps", "1", "--gate")
-    assert result.exit_code == 2 and "only one was measured" in result.output
+    assert result.exit_code == 2 and "there is only one" in result.output
+    assert not (photos.parent / "out").exists()
 
 
 @pytest.mark.parametrize(
