@@ -130,7 +130,7 @@ class Mean(Method):
 class Consistent(Method):
     """Another method's results, projected so that shrinking them gives the input back."""
 
-    of: Model | Mean
+    of: Method
 
     @property
     def label(self) -> str:  # type: ignore[override]

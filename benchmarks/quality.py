@@ -188,14 +188,14 @@ def _methods(
     sources = [(upscaler, "") for upscaler in open_upscalers(bundle, engines, precisions, threads)]
     if ckpt is not None:
         sources.append(open_checkpoint(ckpt, bundle))
-    methods: list[Method] = [Bicubic(bundle.manifest.scale)]
+    drawn: list[Method] = [Bicubic(bundle.manifest.scale)]
     for upscaler, source in sources:
         for count in _step_counts(steps, bundle.manifest.schedule.timesteps):
-            drawn = Model(upscaler, count, seeds, source)
-            results: list[Model | Mean] = [drawn, Mean(drawn)] if average else [drawn]
-            methods += results
-            methods += [Consistent(result) for result in results] if consistency else []
-    return methods
+            model = Model(upscaler, count, seeds, source)
+            drawn += [model, Mean(model)] if average else [model]
+    if not consistency:
+        return drawn
+    return [method for plain in drawn for method in (plain, Consistent(plain))]
 
 
 def _step_counts(text: str | None, timesteps: int) -> list[int]:

@@ -49,7 +49,7 @@ def test_report_holds_every_row_and_needs_nothing_else(photos: Path) -> None:
     assert result.exit_code == 0, result.output
     (table,) = report(photos)["tables"]
     rows = {row["method"]: row for row in table["rows"]}
-    assert len(rows) == len(table["rows"]) == 1 + 2 * 4
+    assert len(rows) == len(table["rows"]) == 2 + 2 * 4
     assert rows["bicubic"]["spread"]["psnr_y"] is None
     model = next(row for row in table["rows"] if row.get("steps") == 3)
     assert model["seeds"] == 2 and model["spread"]["psnr_y"] > 0
