@@ -14,13 +14,13 @@ from srdiff.bundle import Bundle
 from srdiff.console import Command
 from srdiff.errors import OptionError
 
-FORMATS = ("onnx",)
-
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Bundle folder to write.  [default: CKPT with suffix .srdiff]")
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="onnx", show_default=True, help="Of the graphs.")
+@click.option("--format", "formats", default="onnx", show_default=True, metavar="FORMAT", help="Of the graphs: onnx, mindir or onnx,mindir.")
+@click.option("--shape", "shapes", multiple=True, metavar="HxW", help="LR size of the MindIR graphs, which are static; repeatable.  [default: 64x64]")
+@click.option("--optimize", metavar="TARGET", help="Compile the MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.")
 @click.option("--family", type=click.Choice(["mindediting", "leiali"]), help="Refuse a checkpoint of the other family.  [default: from the parameter names]")
 @click.option("--schedule", type=click.Choice(["cosine", "linear"]), help="Noise schedule.  [default: the checkpoint's, else cosine]")
 @click.option("--timesteps", type=click.IntRange(1), default=100, show_default=True, help="Length of the schedule, where the checkpoint has none.")
@@ -40,7 +40,8 @@ FORMATS = ("onnx",)
 def main(
     ckpt: Path | None,
     output: Path | None,
-    format_: str,
+    formats: str,
+    shapes: Tuple[str, ...],
     check_shapes: Tuple[str, ...],
     overwrite: bool,
     inspect: Path | None,
@@ -57,11 +58,16 @@ def main(
     if ckpt is None:
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
     os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings, about this machine and its own internals
-    from .export import ExportOptions, export_bundle
+    from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
-    shapes = tuple(_shape(text) for text in check_shapes)
     target = output or ckpt.with_suffix(".srdiff")
-    bundle, comparisons = export_bundle(ckpt, target, ExportOptions(check_shapes=shapes or None, **options), overwrite)
+    chosen = ExportOptions(
+        formats=tuple(formats.split(",")),
+        shapes=tuple(_shape(text) for text in shapes) or (DEFAULT_SHAPE,),
+        check_shapes=tuple(_shape(text) for text in check_shapes) or None,
+        **options,
+    )
+    bundle, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
     click.echo(_table(COMPARISON_HEAD, rows))
     size = sum((target / name).stat().st_size for name in bundle.file_names)

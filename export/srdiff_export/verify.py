@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, List, Tuple
@@ -11,6 +12,7 @@ from PIL import Image
 
 from srdiff.bundle import Bundle
 from srdiff.engines import Engine, open_engine
+from srdiff.engines.mindspore_lite_engine import reads
 from srdiff.errors import DeviceError, ParityError
 from srdiff.noise import philox_noise
 from srdiff.samplers import ddpm
@@ -18,6 +20,7 @@ from srdiff.upscaler import Upscaler
 from srdiff_training.network import SRDiff
 
 from .graphs import CellEngine, example_inputs
+from .mindir_file import GraphCellEngine
 
 PHOTO = Path(__file__).parent / "check_photo.png"
 SAMPLER_STEPS = 4
@@ -57,23 +60,26 @@ class Comparison:
         return self.relative_error <= self.bound
 
 
-def verify_onnx(bundle: Bundle, network: SRDiff, lr_shapes: List[Tuple[int, int]]) -> List[Comparison]:
-    """Compare the bundle's ONNX graphs with the network on every ONNX engine that is installed, in float32.
+def verify_bundle(bundle: Bundle, network: SRDiff, check_shapes: List[Tuple[int, int]]) -> List[Comparison]:
+    """Compare the bundle's graphs with the network on every engine that is installed and loads them, in float32.
 
     Args:
         bundle: as written.
         network: the source, not prepared for export.
-        lr_shapes: sizes of the input to compare at; each must fit the network's levels.
+        check_shapes: LR sizes to compare ONNX graphs at; each must fit the network's levels. MindIR graphs have theirs.
 
     Raises:
         DeviceError: no engine for ONNX files is installed.
     """
-    engines = _engines()
     comparisons = []
-    for lr_shape in lr_shapes:
-        references = _References(bundle, network, lr_shape)
-        for engine in engines:
-            comparisons += references.compare(engine)
+    for format, engines in (("onnx", _onnx_engines), ("mindir", _mindir_engines)):
+        graphs = bundle.graph_files(format)
+        lr_shapes = [graph.lr_shape for graph in graphs if graph.lr_shape is not None] or check_shapes
+        opened = engines(bundle) if graphs else []
+        for lr_shape in lr_shapes if opened else []:
+            references = _References(bundle, network, format, lr_shape)
+            for engine in opened:
+                comparisons += references.compare(engine)
     return comparisons
 
 
@@ -89,7 +95,7 @@ def require_parity(comparisons: List[Comparison]) -> None:
         )
 
 
-def _engines() -> List[Engine]:
+def _onnx_engines(bundle: Bundle) -> List[Engine]:
     engines, reasons = [], []
     for name in ("onnxruntime", "openvino"):
         try:
@@ -101,15 +107,25 @@ def _engines() -> List[Engine]:
     return engines
 
 
+def _mindir_engines(bundle: Bundle) -> List[Engine]:
+    """MindSpore, and MindSpore Lite where it is installed and not older than the files."""
+    engines: List[Engine] = [GraphCellEngine()]
+    with suppress(DeviceError):
+        lite = open_engine("mindspore_lite", "cpu", "fp32")
+        if reads(bundle.read(bundle.graph_files("mindir")[0].step)):
+            engines.append(lite)
+    return engines
+
+
 class _References:
     """The cells' results at one size, computed once for all engines."""
 
-    def __init__(self, bundle: Bundle, network: SRDiff, lr_shape: Tuple[int, int]) -> None:
+    def __init__(self, bundle: Bundle, network: SRDiff, format: str, lr_shape: Tuple[int, int]) -> None:
         self.bundle = bundle
         self.lr_shape = lr_shape
         self.bounds = BOUNDS[bundle.manifest.weights_dtype]
         manifest = bundle.manifest
-        cells = CellEngine(network, manifest.clip_denoised)
+        cells = CellEngine(network, manifest.clip_denoised, format)
         step_inputs = dict(example_inputs(network.config, lr_shape))
         # Moderate numbers, so that no term of the update drowns another.
         step_inputs["coef"] = np.array([1.2, -0.6, 0.5, 0.4, 0.1, 0.2], np.float32).reshape(1, 6, 1, 1)
