@@ -57,7 +57,7 @@ def main(
         return
     if ckpt is None:
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings, about this machine and its own internals
+    os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
     from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
     target = output or ckpt.with_suffix(".srdiff")

@@ -91,7 +91,7 @@ def require_converter(optimize: str) -> None:
         lite.Converter().optimize = optimize
     except ValueError as error:
         raise DeviceError(
-            f"the converter of MindSpore Lite {lite.__version__} does not take {optimize}: {error}; "
+            f"the converter of MindSpore Lite {lite.__version__} does not take {optimize} ({str(error).rstrip('.')}); "
             f"try --optimize {ASCEND_ORIENTED}, or leave it out"
         ) from error
 

@@ -13,8 +13,8 @@ from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes, option_number, r
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "ascend": "CANNExecutionProvider"}
 ADVICE = {
     "cpu": "pip install 'srdiff[cpu]'",
-    "gpu": "pip uninstall onnxruntime && pip install 'srdiff[gpu]'",
-    "ascend": "pip uninstall onnxruntime && pip install onnxruntime-cann",
+    "gpu": "pip install 'srdiff[gpu]'",
+    "ascend": "pip install onnxruntime-cann",
 }
 # Of CANN, where its own default is force_fp16: float32 wherever the chip has it, the sampler's update included, and
 # float16 where it does not (the convolutions of an Ascend 910).
@@ -102,7 +102,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     if PROVIDERS[device] not in available:
         raise DeviceError(
             f"this ONNX Runtime {ort.__version__} has no {PROVIDERS[device]} (it has {', '.join(available)}); "
-            f"run: {ADVICE[device]}"
+            f"run: pip uninstall onnxruntime && {ADVICE[device]}"
         )
     if precision == "bf16" or (precision == "fp16" and device != "ascend"):
         raise DeviceError(f"ONNX Runtime runs this bundle in fp32, not {precision}; choose fp32 or another engine")
