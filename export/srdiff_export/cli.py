@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any
 
 import click
 
@@ -16,33 +16,110 @@ from srdiff.errors import OptionError
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Bundle folder to write.  [default: CKPT with suffix .srdiff]")
-@click.option("--format", "formats", default="onnx", show_default=True, metavar="FORMAT", help="Of the graphs: onnx, mindir or onnx,mindir.")
-@click.option("--shape", "shapes", multiple=True, metavar="HxW", help="LR size of the MindIR graphs, which are static; repeatable.  [default: 64x64]")
-@click.option("--optimize", metavar="TARGET", help="Compile the MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.")
-@click.option("--family", type=click.Choice(["mindediting", "leiali"]), help="Refuse a checkpoint of the other family.  [default: from the parameter names]")
-@click.option("--schedule", type=click.Choice(["cosine", "linear"]), help="Noise schedule.  [default: the checkpoint's, else cosine]")
-@click.option("--timesteps", type=click.IntRange(1), default=100, show_default=True, help="Length of the schedule, where the checkpoint has none.")
-@click.option("--res-rescale", type=float, default=2.0, show_default=True, help="Factor of the diffused residual in training.")
-@click.option("--clip-denoised/--no-clip-denoised", default=None, help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]")
-@click.option("--lr-up", type=click.Choice(["mindediting", "leiali"]), help="Whose recipe makes the enlarged input.  [default: the family's]")
-@click.option("--margin", type=click.IntRange(0), default=0, show_default=True, help="Mirrored input pixels put around an image and cropped again, for models whose borders are poor.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16"]), default="fp32", show_default=True, help="Of the stored weights; fp16 halves the bundle.")
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Bundle folder to write.  [default: CKPT with suffix .srdiff]",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    default="onnx",
+    show_default=True,
+    help="Of the graphs: onnx, mindir, or onnx,mindir for both.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="HxW",
+    help="LR size of MindIR graphs, which are static; repeatable.  [default: 64x64]",
+)
+@click.option(
+    "--optimize",
+    metavar="TARGET",
+    help="Compile MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(["mindediting", "leiali"]),
+    help="Refuse a checkpoint of the other family.  [default: from the parameter names]",
+)
+@click.option(
+    "--schedule",
+    type=click.Choice(["cosine", "linear"]),
+    help="Noise schedule.  [default: the checkpoint's, else cosine]",
+)
+@click.option(
+    "--timesteps",
+    type=click.IntRange(1),
+    default=100,
+    show_default=True,
+    help="Length of the schedule, where the checkpoint has none.",
+)
+@click.option(
+    "--res-rescale",
+    type=float,
+    default=2.0,
+    show_default=True,
+    help="Factor of the diffused residual in training.",
+)
+@click.option(
+    "--clip-denoised/--no-clip-denoised",
+    default=None,
+    help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]",
+)
+@click.option(
+    "--lr-up",
+    type=click.Choice(["mindediting", "leiali"]),
+    help="Whose recipe makes the enlarged input.  [default: the family's]",
+)
+@click.option(
+    "--margin",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Mirrored input pixels put around an image and cropped again, for models whose borders are poor.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the stored weights; fp16 halves the bundle.",
+)
 @click.option("--opset", type=int, default=11, show_default=True, help="ONNX operator set.")
-@click.option("--check-shape", "check_shapes", multiple=True, metavar="HxW", help="LR size to compare with the source at; repeatable.  [default: two small ones]")
+@click.option(
+    "--check-shape",
+    "check_shapes",
+    multiple=True,
+    metavar="HxW",
+    help="LR size to compare ONNX graphs with the source at; repeatable.  [default: two small ones]",
+)
 @click.option("--name", help="Of the model.  [default: the checkpoint's file name]")
 @click.option("--license", default="", help="Of the weights, kept in the manifest.")
 @click.option("--origin", default="", help="Where the weights come from, kept in the manifest.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
-@click.option("--inspect", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check a bundle, print what it holds, and write nothing.")
+@click.option(
+    "--inspect",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="Check a bundle, print what it holds, and write nothing.",
+)
 @click.version_option(__version__)
 def main(
     ckpt: Path | None,
     output: Path | None,
     formats: str,
-    shapes: Tuple[str, ...],
-    check_shapes: Tuple[str, ...],
+    shapes: tuple[str, ...],
+    check_shapes: tuple[str, ...],
     overwrite: bool,
     inspect: Path | None,
     **options: Any,
@@ -104,20 +181,24 @@ def describe(bundle: Bundle) -> str:
     lines += ["", _table(["file (hash checked)", "bytes"], files)]
     comparisons = manifest.parity.get("comparisons", [])
     if comparisons:
-        lines += ["", "Parity with the checkpoint, measured at export:", _table(COMPARISON_HEAD, map(_comparison_row, comparisons))]
+        lines += [
+            "",
+            "Parity with the checkpoint, measured at export:",
+            _table(COMPARISON_HEAD, map(_comparison_row, comparisons)),
+        ]
     return "\n".join(lines)
 
 
 COMPARISON_HEAD = ["engine", "graph", "input", "LR size", "max error", "relative", "bound"]
 
 
-def _comparison_row(comparison: Any) -> List[str]:
+def _comparison_row(comparison: Any) -> list[str]:
     height, width = comparison["lr_shape"]
     numbers = [f"{comparison[key]:.1e}" for key in ("max_error", "relative_error", "bound")]
     return [comparison["engine"], comparison["graph"], comparison["input"], f"{height}x{width}", *numbers]
 
 
-def _table(head: List[str], rows: Any) -> str:
+def _table(head: list[str], rows: Any) -> str:
     cells = [head, *rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
@@ -127,8 +208,12 @@ def _short(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _shape(text: str) -> Tuple[int, int]:
+def _shape(text: str) -> tuple[int, int]:
     height, _, width = text.lower().partition("x")
     if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
         raise OptionError(f"{text!r} is not a size; write it as HxW, like 64x64")
     return int(height), int(width)
+
+
+if __name__ == "__main__":
+    main()

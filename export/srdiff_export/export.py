@@ -8,7 +8,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Iterator
 
 import mindspore as ms
 import numpy as np
@@ -20,7 +20,6 @@ from srdiff.errors import DeviceError, OptionError, OutputError
 from srdiff.schedule import Schedule
 from srdiff_training.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.config import NetworkConfig
-from srdiff_training.layers import prepare_for_export
 
 from .graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
 from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
@@ -78,12 +77,12 @@ class ExportOptions:
     clip_denoised: bool | None = None
     lr_up: str | None = None
     margin: int = 0
-    formats: Tuple[str, ...] = ("onnx",)
-    shapes: Tuple[Tuple[int, int], ...] = (DEFAULT_SHAPE,)
+    formats: tuple[str, ...] = ("onnx",)
+    shapes: tuple[tuple[int, int], ...] = (DEFAULT_SHAPE,)
     optimize: str | None = None
     precision: str = "fp32"
     opset: int = MINDSPORE_OPSET
-    check_shapes: Tuple[Tuple[int, int], ...] | None = None
+    check_shapes: tuple[tuple[int, int], ...] | None = None
     license: str = ""
     origin: str = ""
 
@@ -91,7 +90,9 @@ class ExportOptions:
         if self.precision not in PRECISIONS:
             raise OptionError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
         if not self.formats or not set(self.formats) <= set(FORMATS):
-            raise OptionError(f"format is {','.join(self.formats)!r}; choose {' or '.join(FORMATS)}, or both with a comma")
+            raise OptionError(
+                f"format is {','.join(self.formats)!r}; choose {' or '.join(FORMATS)}, or both with a comma"
+            )
         if "mindir" in self.formats and (self.precision != "fp32" or not self.shapes):
             raise OptionError(
                 "MindIR graphs have float32 weights and at least one shape; leave out fp16, whose place on an Ascend "
@@ -109,7 +110,7 @@ class ExportOptions:
 
 def export_bundle(
     ckpt: Path, target: Path, options: ExportOptions, overwrite: bool = False
-) -> Tuple[Bundle, List[Comparison]]:
+) -> tuple[Bundle, list[Comparison]]:
     """Export a checkpoint, run the result beside its source, and only then give it its name.
 
     Args:
@@ -181,7 +182,7 @@ def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Man
     )
 
 
-def _graph_files(options: ExportOptions) -> Tuple[GraphFiles, ...]:
+def _graph_files(options: ExportOptions) -> tuple[GraphFiles, ...]:
     graphs = [GraphFiles("onnx", "encoder.onnx", "step.onnx")] if "onnx" in options.formats else []
     for shape in dict.fromkeys(options.shapes if "mindir" in options.formats else ()):
         suffix = "{}x{}.mindir".format(*shape)
@@ -189,7 +190,7 @@ def _graph_files(options: ExportOptions) -> Tuple[GraphFiles, ...]:
     return tuple(graphs)
 
 
-def _producer(folder: Path, manifest: Manifest, options: ExportOptions) -> Dict[str, Any]:
+def _producer(folder: Path, manifest: Manifest, options: ExportOptions) -> dict[str, Any]:
     producer = {
         "srdiff": srdiff.__version__,
         "mindspore": ms.__version__,
@@ -210,7 +211,7 @@ def _producer(folder: Path, manifest: Manifest, options: ExportOptions) -> Dict[
     return producer
 
 
-def _default_check_shapes(manifest: Manifest) -> List[Tuple[int, int]]:
+def _default_check_shapes(manifest: Manifest) -> list[tuple[int, int]]:
     """Two sizes, neither of them the traced one nor square: a baked size cannot hide."""
     unit = _lr_unit(manifest)
     small, large = unit * -(-8 // unit), unit * -(-14 // unit)
@@ -225,7 +226,7 @@ def _lr_unit(manifest: Manifest) -> int:
     return unit
 
 
-def _require_fitting(lr_shape: Tuple[int, int], manifest: Manifest) -> None:
+def _require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:
     hr_shape = [size * manifest.scale for size in lr_shape]
     if any(size < manifest.hr_minimum or size % manifest.hr_multiple for size in hr_shape):
         raise OptionError(
@@ -237,7 +238,6 @@ def _require_fitting(lr_shape: Tuple[int, int], manifest: Manifest) -> None:
 def _write_graphs(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
     network = checkpoint.build()
     np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
-    prepare_for_export(network)
     encoder, step = EncoderGraph(network), StepGraph(network, manifest.clip_denoised)
     if "onnx" in options.formats:
         _write_onnx(folder, encoder, step, checkpoint.config, manifest, options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import List, Mapping, Tuple
+from typing import Mapping
 
 import mindspore as ms
 import numpy as np
@@ -48,8 +48,15 @@ class StepGraph(nn.Cell):
         self.clip_denoised = clip_denoised
 
     def construct(
-        self, x: Tensor, time_bias: Tensor, cond: Tensor, coef: Tensor, noise: Tensor, x0_prev: Tensor, *lr_up: Tensor
-    ) -> Tuple[Tensor, Tensor]:
+        self,
+        x: Tensor,
+        time_bias: Tensor,
+        cond: Tensor,
+        coef: Tensor,
+        noise: Tensor,
+        x0_prev: Tensor,
+        *lr_up: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         eps = self.unet(x, time_bias, cond, *lr_up)
         x0 = coef[:, 0:1] * x + coef[:, 1:2] * eps
         if self.clip_denoised:
@@ -94,7 +101,7 @@ def time_bias_table(network: SRDiff, timesteps: int) -> np.ndarray:
     return network.denoise_fn.time_bias(t).asnumpy().reshape(timesteps, -1)
 
 
-def example_inputs(config: NetworkConfig, lr_shape: Tuple[int, int]) -> List[Tuple[str, np.ndarray]]:
+def example_inputs(config: NetworkConfig, lr_shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
     """(name, array) of every input of the step graph in order, standard normal, for an lr of this height and width."""
     rng = np.random.default_rng(0)
     hr = (lr_shape[0] * config.scale, lr_shape[1] * config.scale)

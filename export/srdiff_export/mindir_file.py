@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-from typing import List, Mapping, Tuple
+from typing import Mapping
 
 import mindspore as ms
 import numpy as np
@@ -32,11 +32,11 @@ class LiteStep(nn.Cell):
 
     def construct(
         self, x: Tensor, time_bias: Tensor, cond: Tensor, coef: Tensor, noise: Tensor, x0_prev: Tensor, *lr_up: Tensor
-    ) -> Tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
         return self.step(x, time_bias, cond[:, : self.cond_channels], coef, noise, x0_prev, *lr_up)
 
 
-def export_mindir(cell: nn.Cell, inputs: List[np.ndarray], file: Path) -> None:
+def export_mindir(cell: nn.Cell, inputs: list[np.ndarray], file: Path) -> None:
     """Trace a cell for the shapes of ``inputs``, in the order of ``construct``, and write the MindIR file."""
     with tempfile.TemporaryDirectory() as folder:
         traced = Path(folder) / "graph.mindir"
@@ -61,7 +61,7 @@ class GraphCellEngine(Engine):
 
 
 class LoadedGraph(Graph):
-    def __init__(self, cell: nn.GraphCell, inputs: Tuple[str, ...], outputs: Tuple[str, ...]) -> None:
+    def __init__(self, cell: nn.GraphCell, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         self._cell = cell
         self._inputs = inputs
         self._outputs = outputs

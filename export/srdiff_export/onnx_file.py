@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import List, Tuple
 
 import mindspore as ms
 import numpy as np
@@ -22,8 +21,8 @@ _BAKED_ATTRIBUTES = ("output_shape", "auto_pad")
 
 def export_onnx(
     cell: nn.Cell,
-    inputs: List[Tuple[str, np.ndarray]],
-    outputs: List[str],
+    inputs: list[tuple[str, np.ndarray]],
+    outputs: list[str],
     file: Path,
     half_weights: bool,
     opset: int = MINDSPORE_OPSET,
@@ -31,7 +30,7 @@ def export_onnx(
     """Trace a cell and write the ONNX file.
 
     Args:
-        cell: to export; its Mish prepared by ``prepare_for_export``.
+        cell: to export.
         inputs: (name, example) for each input, in the order of ``construct``. Images [1, C, H, W] of more than one
             pixel get free axes.
         outputs: names, in order.
@@ -56,14 +55,14 @@ def export_onnx(
     onnx.save(model, str(file))
 
 
-def _trace(cell: nn.Cell, examples: List[np.ndarray]) -> onnx.ModelProto:
+def _trace(cell: nn.Cell, examples: list[np.ndarray]) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "graph.onnx"
         ms.export(cell, *[ms.Tensor(array) for array in examples], file_name=str(file), file_format="ONNX")
         return onnx.load(str(file))
 
 
-def _rename(graph: onnx.GraphProto, inputs: List[str], outputs: List[str]) -> None:
+def _rename(graph: onnx.GraphProto, inputs: list[str], outputs: list[str]) -> None:
     """Give graph inputs and outputs their public names, in every node that uses them."""
     names = {value.name: name for value, name in zip(graph.input, inputs)}
     names.update({value.name: name for value, name in zip(graph.output, outputs)})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
 
 import numpy as np
 from PIL import Image
@@ -52,7 +51,7 @@ class Comparison:
     engine: str
     graph: str
     input: str
-    lr_shape: Tuple[int, int]
+    lr_shape: tuple[int, int]
     max_error: float
     relative_error: float
     bound: float
@@ -62,7 +61,7 @@ class Comparison:
         return self.relative_error <= self.bound
 
 
-def verify_bundle(bundle: Bundle, network: SRDiff, check_shapes: List[Tuple[int, int]]) -> List[Comparison]:
+def verify_bundle(bundle: Bundle, network: SRDiff, check_shapes: list[tuple[int, int]]) -> list[Comparison]:
     """Compare the bundle's graphs with the network on every engine that is installed and loads them, in float32.
 
     Args:
@@ -85,7 +84,7 @@ def verify_bundle(bundle: Bundle, network: SRDiff, check_shapes: List[Tuple[int,
     return comparisons
 
 
-def require_parity(comparisons: List[Comparison]) -> None:
+def require_parity(comparisons: list[Comparison]) -> None:
     """Raises ParityError for the worst comparison that misses its bound."""
     missed = [comparison for comparison in comparisons if not comparison.passed]
     if missed:
@@ -97,7 +96,7 @@ def require_parity(comparisons: List[Comparison]) -> None:
         )
 
 
-def _onnx_engines(bundle: Bundle) -> List[Engine]:
+def _onnx_engines(bundle: Bundle) -> list[Engine]:
     engines, reasons = [], []
     for name in ("onnxruntime", "openvino"):
         try:
@@ -109,9 +108,9 @@ def _onnx_engines(bundle: Bundle) -> List[Engine]:
     return engines
 
 
-def _mindir_engines(bundle: Bundle) -> List[Engine]:
+def _mindir_engines(bundle: Bundle) -> list[Engine]:
     """MindSpore, and MindSpore Lite where it is installed and not older than the files."""
-    engines: List[Engine] = [GraphCellEngine()]
+    engines: list[Engine] = [GraphCellEngine()]
     with suppress(DeviceError):
         lite = open_engine("mindspore_lite", "cpu", "fp32")
         if reads(bundle.read(bundle.graph_files("mindir")[0].step)):
@@ -122,7 +121,7 @@ def _mindir_engines(bundle: Bundle) -> List[Engine]:
 class _References:
     """The cells' results at one size, computed once for all engines."""
 
-    def __init__(self, bundle: Bundle, network: SRDiff, format: str, lr_shape: Tuple[int, int]) -> None:
+    def __init__(self, bundle: Bundle, network: SRDiff, format: str, lr_shape: tuple[int, int]) -> None:
         self.bundle = bundle
         self.lr_shape = lr_shape
         manifest = bundle.manifest
@@ -131,10 +130,11 @@ class _References:
         # Moderate numbers, so that no term of the update drowns another.
         step_inputs["coef"] = np.array([1.2, -0.6, 0.5, 0.4, 0.1, 0.2], np.float32).reshape(1, 6, 1, 1)
         step_inputs["time_bias"] = bundle.time_bias()[manifest.schedule.timesteps // 2].reshape(1, -1, 1, 1)
-        self.photo = np.asarray(Image.open(PHOTO).convert("RGB").resize((lr_shape[1], lr_shape[0]), Image.BOX))
+        size = (lr_shape[1], lr_shape[0])
+        self.photo = np.asarray(Image.open(PHOTO).convert("RGB").resize(size, Image.Resampling.BOX))
         photo_lr = (self.photo.transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
         random_lr = np.random.default_rng(1).uniform(-1, 1, photo_lr.shape).astype(np.float32)
-        self.cases: List[Tuple[str, str, Dict[str, np.ndarray], Dict[str, np.ndarray]]] = []
+        self.cases: list[tuple[str, str, dict[str, np.ndarray], dict[str, np.ndarray]]] = []
         for kind, lr in (("random", random_lr), ("photo", photo_lr)):
             encoded = cells.encoder.run({"lr": lr})
             self.cases.append(("encoder", kind, {"lr": lr}, encoded))
@@ -142,7 +142,7 @@ class _References:
             self.cases.append(("step", kind, inputs, cells.step.run(inputs)))
         self.sampled = self._sample(cells)
 
-    def compare(self, engine: Engine) -> List[Comparison]:
+    def compare(self, engine: Engine) -> list[Comparison]:
         upscaler = Upscaler(self.bundle, engine)
         rows = []
         for graph, kind, inputs, expected in self.cases:
@@ -151,25 +151,30 @@ class _References:
         rows.append(self._row(engine, "sampler", "photo", self._sample(engine), self.sampled))
         return rows
 
-    def _sample(self, engine: Engine) -> Dict[str, np.ndarray]:
+    def _sample(self, engine: Engine) -> dict[str, np.ndarray]:
         manifest = self.bundle.manifest
         plan = ddpm(manifest.schedule, min(SAMPLER_STEPS, manifest.schedule.timesteps))
         lr_up = manifest.lr_up.apply(self.photo, *(size * manifest.scale for size in self.lr_shape))
         return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, lr_up, plan, philox_noise(0))}
 
     def _row(
-        self, engine: Engine, graph: str, kind: str, found: Dict[str, np.ndarray], expected: Dict[str, np.ndarray]
+        self,
+        engine: Engine,
+        graph: str,
+        kind: str,
+        found: dict[str, np.ndarray],
+        expected: dict[str, np.ndarray],
     ) -> Comparison:
         worst = max((_errors(found[name], array) for name, array in expected.items()), key=lambda pair: pair[1])
         bound = _bounds(self.bundle, engine)[graph]
         return Comparison(f"{engine.name} ({engine.device})", graph, kind, self.lr_shape, *worst, bound)
 
 
-def _bounds(bundle: Bundle, engine: Engine) -> Dict[str, float]:
+def _bounds(bundle: Bundle, engine: Engine) -> dict[str, float]:
     return GRAPH_CELL_BOUNDS if engine.name == GraphCellEngine.name else BOUNDS[bundle.manifest.weights_dtype]
 
 
-def _errors(found: np.ndarray, expected: np.ndarray) -> Tuple[float, float]:
+def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
     """Largest absolute and relative root-mean-square difference; infinite where a value is not finite."""
     difference = found.astype(np.float64) - expected
     if not np.isfinite(difference).all():

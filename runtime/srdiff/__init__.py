@@ -1,9 +1,9 @@
 """SRDiff super-resolution at run time: a bundle and an image in, an image four times as large out.
 
-    from srdiff import Upscaler
+from srdiff import Upscaler
 
-    upscaler = Upscaler.from_bundle()
-    upscaler.upscale(Image.open("in.png"), seed=0).save("out.png")
+upscaler = Upscaler.from_bundle()
+upscaler.upscale(Image.open("in.png"), seed=0).save("out.png")
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, Dict, Tuple
+from typing import Any
 
 import numpy as np
 
@@ -67,7 +67,7 @@ class GraphFiles:
     format: str
     encoder: str
     step: str
-    lr_shape: Tuple[int, int] | None = None
+    lr_shape: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,14 +107,20 @@ class Manifest:
     time_bias_channels: int
     weights_dtype: str
     margin: int
-    graphs: Tuple[GraphFiles, ...]
-    network: Dict[str, Any] = field(default_factory=dict)
-    producer: Dict[str, str] = field(default_factory=dict)
-    parity: Dict[str, Any] = field(default_factory=dict)
-    origin: Dict[str, str] = field(default_factory=dict)
+    graphs: tuple[GraphFiles, ...]
+    network: dict[str, Any] = field(default_factory=dict)
+    producer: dict[str, str] = field(default_factory=dict)
+    parity: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        positive = (self.scale, self.hr_multiple, self.hr_minimum, self.cond_channels, self.time_bias_channels)
+        positive = (
+            self.scale,
+            self.hr_multiple,
+            self.hr_minimum,
+            self.cond_channels,
+            self.time_bias_channels,
+        )
         if min(positive) < 1 or not self.res_rescale > 0 or not self.graphs:
             raise OptionError("a size is below one, or there is no graph")
         if self.margin < 0:
@@ -122,19 +128,24 @@ class Manifest:
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
 
-    def to_json(self, files: Dict[str, Dict[str, Any]]) -> str:
+    def to_json(self, files: dict[str, dict[str, Any]]) -> str:
         """The manifest file's text; ``files`` is {name: {"sha256", "size"}}."""
         body = {"format": FORMAT, "format_version": FORMAT_VERSION, **_plain(self), "files": files}
         return json.dumps(body, indent=1) + "\n"
 
     @classmethod
-    def from_json(cls, data: Dict[str, Any]) -> Manifest:
+    def from_json(cls, data: dict[str, Any]) -> Manifest:
         """Raises KeyError, TypeError, ValueError or OptionError for what does not fit."""
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         values["schedule"] = Schedule(data["schedule"]["name"], tuple(map(float, data["schedule"]["betas"])))
         values["lr_up"] = LrUpRecipe(**data["lr_up"])
         values["graphs"] = tuple(_graph_files(entry) for entry in data["graphs"])
-        for name, kind in (("name", str), ("clip_denoised", bool), ("up_input", bool), ("global_context", bool)):
+        for name, kind in (
+            ("name", str),
+            ("clip_denoised", bool),
+            ("up_input", bool),
+            ("global_context", bool),
+        ):
             if not isinstance(data[name], kind):
                 raise TypeError(f"{name} is not a {kind.__name__}")
         for name in ("scale", "hr_multiple", "hr_minimum", "cond_channels", "time_bias_channels", "margin"):
@@ -153,7 +164,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _graph_files(entry: Dict[str, Any]) -> GraphFiles:
+def _graph_files(entry: dict[str, Any]) -> GraphFiles:
     shape = entry["lr_shape"]
     return GraphFiles(entry["format"], entry["encoder"], entry["step"], None if shape is None else (shape[0], shape[1]))
 
@@ -200,7 +211,7 @@ class Bundle:
             )
 
     @property
-    def file_names(self) -> Tuple[str, ...]:
+    def file_names(self) -> tuple[str, ...]:
         return tuple(self._files)
 
     def read(self, name: str) -> bytes:
@@ -231,12 +242,12 @@ class Bundle:
             )
         return table
 
-    def graph_files(self, format: str) -> Tuple[GraphFiles, ...]:
+    def graph_files(self, format: str) -> tuple[GraphFiles, ...]:
         """The pairs of graphs in ``onnx`` or ``mindir`` format; may be empty."""
         return tuple(graph for graph in self.manifest.graphs if graph.format == format)
 
 
-def _read_manifest(path: Path) -> Dict[str, Any]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST_NAME
     if not file.is_file():
         raise BundleError(f"{path} is not a bundle: it holds no {MANIFEST_NAME}; give a folder made by srdiff-export")

@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, List, Tuple
+from typing import BinaryIO
 
 import click
 from tqdm import tqdm
@@ -16,11 +16,24 @@ from .console import Command
 from .engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from .errors import ImageError, OptionError, SRDiffError
 from .files import require_writable
-from .photo import DEFAULT_MAX_PIXELS, FORMATS, check_storable, format_of, read_photo, write_photo
+from .photo_read import DEFAULT_MAX_PIXELS, read_photo
+from .photo_write import FORMATS, check_storable, format_of, write_photo
 from .upscaler import DEFAULT_TILE, Upscaler
 
 STREAM = "-"
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".jp2", ".avif"}
+SUFFIXES = {
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".gif",
+    ".ppm",
+    ".pgm",
+    ".avif",
+}
 
 
 @dataclass(frozen=True)
@@ -40,36 +53,75 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
         ctx.exit()
 
 
-@click.command(
-    cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
-)
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
-    "-o", "--output", help="File, or folder for several images; - is standard output.  [default: beside each input]"
+    "-o",
+    "--output",
+    help="File, or folder for several images; - is standard output.  [default: beside each input]",
 )
 @click.option("--model", type=click.Path(path_type=Path), help="Bundle folder.  [default: the small model built in]")
-@click.option("--seed", type=click.IntRange(0, 2**64 - 1), default=0, show_default=True, help="Of the noise; another seed, another picture.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**64 - 1),
+    default=0,
+    show_default=True,
+    help="Of the noise; another seed, another picture.",
+)
 @click.option("--steps", type=click.IntRange(1), help="Sampler steps, up to the model's timesteps.  [default: all]")
 @click.option("--device", type=click.Choice(["auto", *DEVICES]), default="auto", show_default=True)
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)
-@click.option("--engine-option", "engine_options", multiple=True, metavar="KEY=VALUE", help="Of the engine alone, like device_id=1; repeatable.")
-@click.option("--list-devices", is_flag=True, is_eager=True, expose_value=False, callback=print_devices, help="Print what runs here, and why the rest does not.")
-@click.option("--precision", type=click.Choice(["auto", *PRECISIONS]), default="auto", show_default=True, help="Of the UNet's arithmetic.")
-@click.option("--format", "format_", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]")
+@click.option(
+    "--engine-option",
+    "engine_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the engine alone, like device_id=1; repeatable.",
+)
+@click.option(
+    "--list-devices",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_devices,
+    help="Print what runs here, and why the rest does not.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", *PRECISIONS]),
+    default="auto",
+    show_default=True,
+    help="Of the UNet's arithmetic.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]"
+)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
-@click.option("--tile", type=click.IntRange(1), default=DEFAULT_TILE, show_default=True, help="Side in input pixels of the windows that larger images are cut into; memory follows it.")
-@click.option("--max-pixels", type=click.IntRange(1), default=DEFAULT_MAX_PIXELS, show_default=True, help="Refuse larger inputs before decoding them.")
+@click.option(
+    "--tile",
+    type=click.IntRange(1),
+    default=DEFAULT_TILE,
+    show_default=True,
+    help="Side in input pixels of the windows that larger images are cut into; memory follows it.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=DEFAULT_MAX_PIXELS,
+    show_default=True,
+    help="Refuse larger inputs before decoding them.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are skipped.")
 @click.version_option(__version__)
 def main(
-    inputs: Tuple[str, ...],
+    inputs: tuple[str, ...],
     output: str | None,
     model: Path | None,
     seed: int,
     steps: int | None,
     device: str,
     engine: str,
-    engine_options: Tuple[str, ...],
+    engine_options: tuple[str, ...],
     precision: str,
     format_: str | None,
     threads: int | None,
@@ -86,7 +138,7 @@ def main(
     upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile, engine_options=options)
     jobs = plan_jobs(inputs, output, format_, upscaler.scale)
     enlarged = skipped = 0
-    failures: List[SRDiffError] = []
+    failures: list[SRDiffError] = []
     for job in jobs:
         if job.target is not None and job.target.exists() and not overwrite:
             click.echo(f"{job.target} exists; skipped (--overwrite replaces it)", err=True)
@@ -106,7 +158,7 @@ def main(
         sys.exit(max(error.exit_code for error in failures))
 
 
-def plan_jobs(inputs: Tuple[str, ...], output: str | None, format_: str | None, scale: int) -> List[Job]:
+def plan_jobs(inputs: tuple[str, ...], output: str | None, format_: str | None, scale: int) -> list[Job]:
     """What to read and where to write it.
 
     Raises:
@@ -126,7 +178,13 @@ def plan_jobs(inputs: Tuple[str, ...], output: str | None, format_: str | None, 
     for source, folder in sources:
         if source is None:
             raise OptionError("the result of standard input needs a file name; give one with -o")
-        parent = Path(output) if output is not None else folder.with_name(f"{folder.name}_x{scale}") if folder else source.parent
+        parent = (
+            Path(output)
+            if output is not None
+            else folder.with_name(f"{folder.name}_x{scale}")
+            if folder
+            else source.parent
+        )
         name = source.stem if folder or output is not None else f"{source.stem}_x{scale}"
         jobs.append(Job(source, parent / (name + suffix), format_ or "png"))
     _refuse_collisions(jobs)
@@ -159,14 +217,14 @@ def run_job(upscaler: Upscaler, job: Job, seed: int, steps: int | None, max_pixe
     )
 
 
-def _engine_option(text: str) -> Tuple[str, str]:
+def _engine_option(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise OptionError(f"--engine-option {text!r} is no setting; write it as KEY=VALUE, like device_id=1")
     return name, value
 
 
-def _sources(text: str) -> List[Tuple[Path | None, Path | None]]:
+def _sources(text: str) -> list[tuple[Path | None, Path | None]]:
     """(image, the folder it was found in), one per image that an argument names."""
     if text == STREAM:
         return [(None, None)]
@@ -183,8 +241,8 @@ def _names_folder(given: str, output: str) -> bool:
     return Path(given).is_dir() or Path(output).is_dir() or output.endswith(("/", "\\"))
 
 
-def _refuse_collisions(jobs: List[Job]) -> None:
-    targets = {}
+def _refuse_collisions(jobs: list[Job]) -> None:
+    targets: dict[Path | None, Path | None] = {}
     for job in jobs:
         other = targets.setdefault(job.target, job.source)
         if other != job.source:

@@ -22,7 +22,13 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.append(
-            click.Option(["--debug"], is_flag=True, expose_value=False, callback=_keep, help="Show a traceback when something fails.")
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                callback=_keep,
+                help="Show a traceback when something fails.",
+            )
         )
 
     def invoke(self, ctx: click.Context) -> Any:

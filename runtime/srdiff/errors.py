@@ -40,3 +40,8 @@ class ParityError(SRDiffError):
     """An exported graph does not agree with its source within the bound."""
 
     exit_code = 1
+
+
+def one_line(error: Exception) -> str:
+    """A library's own message without its line breaks, to quote in a sentence."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Iterator
+from typing import BinaryIO, Iterator
 from uuid import uuid4
 
 from .errors import OutputError
@@ -68,3 +68,9 @@ def require_writable(path: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def stream_name(stream: BinaryIO, default: str) -> str:
+    """What to call a stream in a message."""
+    name = getattr(stream, "name", None)  # "<stdin>" for standard input, a number for a descriptor
+    return name if isinstance(name, str) and not name.startswith("<") else default

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Tuple
 
 import numpy as np
 
@@ -45,7 +44,7 @@ def _resample_rows(image: np.ndarray, size: int, border: str, rounding: str) -> 
     index, weight = _taps(image.shape[0], size, border)
     weight = weight.reshape(weight.shape + (1,) * (image.ndim - 1))
     # One tap after the other: memory stays at a few images, and the order of the sums is fixed.
-    result = np.zeros((size,) + image.shape[1:], np.float64)
+    result = np.zeros((size, *image.shape[1:]), np.float64)
     for tap in range(index.shape[1]):
         result += weight[:, tap] * image[index[:, tap]]
     if np.issubdtype(image.dtype, np.integer):
@@ -55,7 +54,7 @@ def _resample_rows(image: np.ndarray, size: int, border: str, rounding: str) -> 
 
 
 @lru_cache(maxsize=32)
-def _taps(size_in: int, size_out: int, border: str) -> Tuple[np.ndarray, np.ndarray]:
+def _taps(size_in: int, size_out: int, border: str) -> tuple[np.ndarray, np.ndarray]:
     """Source index and weight of every tap: two arrays [size_out, taps]."""
     scale = size_out / size_in
     stretch = min(scale, 1.0)

@@ -10,7 +10,7 @@ The step graph computes, with one row (C, D, P, Q, R, S) of the table::
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Tuple
+from typing import Iterator
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class Step:
     """One evaluation of the UNet: its timestep and its row of coefficients, float64."""
 
     t: int
-    coef: Tuple[float, ...]
+    coef: tuple[float, ...]
 
     @property
     def draws_noise(self) -> bool:
@@ -36,7 +36,7 @@ class Step:
 class Plan:
     """All steps of a sampler, first to last."""
 
-    steps: Tuple[Step, ...]
+    steps: tuple[Step, ...]
 
     def __len__(self) -> int:
         return len(self.steps)

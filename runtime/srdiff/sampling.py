@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, List
+from typing import Callable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def run_plan(
     step: Graph,
     plan: Plan,
     time_bias: np.ndarray,
-    windows: List[Window],
+    windows: list[Window],
     conds: Callable[[Window], np.ndarray],
     noise: NoiseSource,
     scale: int,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Callable
 
 import numpy as np
 
@@ -27,7 +27,7 @@ def linear_betas(timesteps: int = 100, start: float = 1e-4, end: float = 0.02) -
     return betas
 
 
-BETAS = {"cosine": cosine_betas, "linear": linear_betas}
+BETAS: dict[str, Callable[[int], np.ndarray]] = {"cosine": cosine_betas, "linear": linear_betas}
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Schedule:
     """
 
     name: str
-    betas: Tuple[float, ...]
+    betas: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if not self.betas or not all(0 < beta < 1 for beta in self.betas):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Tuple
 
 import numpy as np
 
@@ -57,25 +56,25 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     return -(-covered // (count * multiple)) * multiple
 
 
-def choose_tile(height: int, width: int, tiles: List[Tuple[int, int]], overlap: int) -> Tuple[int, int]:
+def choose_tile(height: int, width: int, tiles: list[tuple[int, int]], overlap: int) -> tuple[int, int]:
     """Of tiles (rows, columns) that cannot be changed, the one that covers an image with the fewest pixels in all.
 
     All in LR pixels. A tile may be larger than the image, which then has to be padded to it.
     """
 
-    def computed(tile: Tuple[int, int]) -> int:
+    def computed(tile: tuple[int, int]) -> int:
         shared = tile_overlap(tile, overlap, 1)
         return _count(height, tile[0], shared) * _count(width, tile[1], shared) * tile[0] * tile[1]
 
     return min(tiles, key=computed)
 
 
-def tile_overlap(tile: Tuple[int, int], overlap: int, multiple: int) -> int:
+def tile_overlap(tile: tuple[int, int], overlap: int, multiple: int) -> int:
     """``overlap``, or the largest multiple below it that is less than half of the tile."""
     return min(overlap, (min(tile) - 1) // 2 // multiple * multiple)
 
 
-def cut(height: int, width: int, tile: Tuple[int, int], overlap: int, multiple: int, scale: int) -> List[Window]:
+def cut(height: int, width: int, tile: tuple[int, int], overlap: int, multiple: int, scale: int) -> list[Window]:
     """Windows of exactly ``tile`` = (rows, columns), evenly spread, sharing at least ``overlap`` with neighbours.
 
     All in LR pixels. Every window starts at a multiple of ``multiple``: on the pixel grid of the UNet's coarsest
@@ -94,10 +93,10 @@ def _count(size: int, tile: int, overlap: int) -> int:
     return 1 if size <= tile else -(-(size - overlap) // (tile - overlap))
 
 
-def _spans(size: int, tile: int, overlap: int, multiple: int, scale: int) -> List[Tuple[int, np.ndarray]]:
+def _spans(size: int, tile: int, overlap: int, multiple: int, scale: int) -> list[tuple[int, np.ndarray]]:
     """Start and weights of each window along one axis."""
     count = _count(size, tile, overlap)
-    starts = [int(round(start / multiple)) * multiple for start in np.linspace(0, size - tile, count)]
+    starts = [round(start / multiple) * multiple for start in np.linspace(0, size - tile, count)]
     total = np.zeros(size * scale)
     weights = []
     for start in starts:
@@ -115,6 +114,6 @@ def _spans(size: int, tile: int, overlap: int, multiple: int, scale: int) -> Lis
 
 
 def _ramp(length: int, overlap: int) -> np.ndarray:
-    """0 to 1 over the middle half of an overlap, then 1: what is next to a cut edge is the least exact."""
+    """0 to 1 over the middle eighth of an overlap, then 1: the further from a cut edge, the more exact."""
     position = (np.arange(length) + 0.5) / max(overlap, 1)
-    return np.clip(2 * position - 0.5, 0, 1)
+    return np.clip(8 * position - 3.5, 0, 1)

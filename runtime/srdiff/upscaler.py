@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from math import gcd
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -14,14 +14,17 @@ from .bundle import DEFAULT_BUNDLE, Bundle
 from .engines import Engine, Graph, Shapes, open_engine
 from .errors import BundleError
 from .noise import NoiseSource, philox_noise
-from .photo import Photo, photo_from, to_array, to_pil
+from .photo import Photo
+from .photo_read import photo_from
+from .photo_write import to_array, to_pil
 from .resize import bicubic
 from .samplers import Plan, ddpm
 from .sampling import Callback, run_plan
 from .tiles import Window, choose_tile, cut, fit_tile, tile_overlap
 
 DEFAULT_TILE = 256
-DEFAULT_OVERLAP = 16
+# The least at which windows of the default model differ from the whole image by one level at most.
+DEFAULT_OVERLAP = 32
 # Compiled shapes kept per graph: a service that sees every size must not grow without bound.
 CACHED_SHAPES = 4
 # Encoder results kept between steps; beyond, they are computed again in each step.
@@ -59,7 +62,7 @@ class Upscaler:
             files.lr_shape: {"encoder": bundle.read(files.encoder), "step": bundle.read(files.step)} for files in graphs
         }
         self._time_bias = bundle.time_bias()
-        self._compiled: OrderedDict[Tuple[str, int, int], Graph] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
         self._lock = threading.Lock()
 
     @classmethod
@@ -89,6 +92,8 @@ class Upscaler:
             OptionError: an argument is outside what it may be.
         """
         bundle = Bundle(DEFAULT_BUNDLE if path is None else path)
+        if precision == "auto" and not bundle.manifest.clip_denoised:
+            precision = "fp32"  # without the clamp x grows to thousands, where bf16's 8 bits show
         formats = tuple(dict.fromkeys(files.format for files in bundle.manifest.graphs))
         opened = open_engine(engine, device, precision, threads, engine_options, formats)
         return cls(bundle, opened, tile, overlap)
@@ -129,7 +134,7 @@ class Upscaler:
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
-        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read_photo` gives it."""
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo_read.read_photo` gives it."""
         plan = ddpm(self.bundle.manifest.schedule, steps)
         pixels = photo.pixels
         height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
@@ -176,7 +181,7 @@ class Upscaler:
     def _padded(self, size: int) -> int:
         return max(self._minimum, -(-size // self._multiple) * self._multiple)
 
-    def _fit(self, height: int, width: int) -> Tuple[Tuple[int, int], int]:
+    def _fit(self, height: int, width: int) -> tuple[tuple[int, int], int]:
         """The window for an image of this size, and the overlap; a static one may be larger than the image."""
         shapes = [shape for shape in self._models if shape is not None]
         if shapes:
@@ -221,7 +226,7 @@ class _Conds:
     def __init__(self, encoder: Graph, lr: np.ndarray) -> None:
         self._encoder = encoder
         self._lr = lr
-        self._kept: Dict[Tuple[int, int], np.ndarray] = {}
+        self._kept: dict[tuple[int, int], np.ndarray] = {}
         self._room = COND_BYTES
 
     def __call__(self, window: Window) -> np.ndarray:

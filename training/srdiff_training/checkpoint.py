@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict
 
 import mindspore as ms
 import numpy as np
@@ -66,10 +66,10 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
     """
     path = Path(path)
     raw = _read(path)
-    tensors = {name: array for name, array in _fold_weight_norm(raw).items() if not _is_beside_network(name)}
+    tensors = {name: array for name, array in _fold_weight_norm(path, raw).items() if not _is_beside_network(name)}
     config = _infer_config(path, tensors, family)
     _check_complete(path, tensors, config)
-    return Checkpoint(config, tensors, _schedule_of(raw))
+    return Checkpoint(config, tensors, _schedule_of(path, raw))
 
 
 def _read(path: Path) -> Tensors:
@@ -82,28 +82,40 @@ def _read(path: Path) -> Tensors:
     except Exception as error:  # MindSpore raises whatever its parser trips over
         raise CheckpointError(
             f"{path} is neither a MindSpore nor a PyTorch checkpoint ({type(error).__name__}); "
-            "check that the file is complete"
+            "check that the file is complete and, if MindSpore wrote it, that its name ends in .ckpt"
         ) from error
-    return {name: np.asarray(parameter.asnumpy(), np.float32) for name, parameter in parameters.items()}
+    return {
+        name: np.asarray(parameter.asnumpy(), np.float32)
+        for name, parameter in parameters.items()
+        if isinstance(parameter, ms.Parameter)  # append_dict may leave words beside them
+    }
 
 
-def _fold_weight_norm(tensors: Tensors) -> Tensors:
+def _fold_weight_norm(path: Path, tensors: Tensors) -> Tensors:
     """Weight norm (Salimans & Kingma, arXiv 1602.07868): weight = g * v / |v|, the norm over all but axis 0."""
     folded = dict(tensors)
-    for name in tensors:
-        if name.endswith(".weight_g"):
-            stem = name[: -len("_g")]
-            if stem + "_v" not in tensors:
-                raise CheckpointError(f"{name} has no {stem}_v beside it; the checkpoint is incomplete, export another")
-            g, v = folded.pop(name), folded.pop(stem + "_v").astype(np.float64)
-            norm = np.sqrt((v**2).sum(axis=tuple(range(1, v.ndim)), keepdims=True))
+    stems = {name[: -len("_g")] for name in tensors if name.endswith((".weight_g", ".weight_v"))}
+    for stem in sorted(stems):
+        for half, other in (("_g", "_v"), ("_v", "_g")):
+            if stem + half not in tensors:
+                raise CheckpointError(
+                    f"{path} lacks parameter {stem}{half} beside {stem}{other}; it is incomplete, export another"
+                )
+        g, v = folded.pop(stem + "_g"), folded.pop(stem + "_v").astype(np.float64)
+        if v.ndim == 0 or g.shape != v.shape[:1] + (1,) * (v.ndim - 1):
+            raise CheckpointError(
+                f"{path} has parameter {stem}_g of shape {list(g.shape)} beside {stem}_v of shape {list(v.shape)}, "
+                "which is no weight norm; it is damaged or another network"
+            )
+        norm = np.sqrt((v**2).sum(axis=tuple(range(1, v.ndim)), keepdims=True))
+        with np.errstate(divide="ignore", invalid="ignore"):  # not finite is refused later, with the name
             folded[stem] = (g * v / norm).astype(np.float32)
     return folded
 
 
 def _is_beside_network(name: str) -> bool:
-    is_buffer = "." not in name and name not in ENCODER_PREFIX.values()
-    return bool(_OPTIMIZER.search(name) or _RRDB_HEAD.search(name)) or is_buffer
+    is_buffer = "." not in name
+    return is_buffer or bool(_OPTIMIZER.search(name) or _RRDB_HEAD.search(name))
 
 
 def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkConfig:
@@ -120,21 +132,33 @@ def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkCo
         )
     encoder = ENCODER_PREFIX[found[0]]
 
-    def shape(name: str) -> List[int]:
+    def shape(name: str) -> list[int]:
         if name not in tensors:
             raise CheckpointError(f"{path} lacks parameter {name}; it is incomplete, export another")
+        rank = 1 if name.endswith(".bias") else 4
+        if tensors[name].ndim != rank:
+            raise CheckpointError(
+                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where {rank} axes were expected; "
+                "it is damaged or another network"
+            )
         return list(tensors[name].shape)
 
     def count(prefix: str) -> int:
-        numbers = [re.match(re.escape(prefix) + r"(\d+)\.", name) for name in tensors]
-        return 1 + max((int(match.group(1)) for match in numbers if match), default=-1)
+        matches = [re.match(re.escape(prefix) + r"(\d+)\.", name) for name in tensors]
+        numbers = {int(match.group(1)) for match in matches if match}
+        for number in range(len(numbers)):
+            if number not in numbers:
+                raise CheckpointError(
+                    f"{path} lacks every parameter {prefix}{number}.*; it is incomplete, export another"
+                )
+        return len(numbers)
 
-    first_conv = encoder + "RRDB_trunk.0.RDB1.conv1"
-    _, unet_channels, kernel, _ = (shape("denoise_fn.cond_proj.weight") + [0] * 4)[:4]
+    _, unet_channels, kernel, _ = shape("denoise_fn.cond_proj.weight")
     widths = [shape(f"denoise_fn.downs.{level}.0.mlp.1.bias")[0] for level in range(count("denoise_fn.downs."))]
-    if any(width % max(unet_channels, 1) for width in widths):
+    if unet_channels < 1 or any(width % unet_channels for width in widths):
         raise CheckpointError(
-            f"{path} has UNet widths {widths}, which are not multiples of {unet_channels}; it is not an SRDiff UNet"
+            f"{path} has UNet widths {widths}, which are not multiples of the {unet_channels} channels that "
+            "denoise_fn.cond_proj.weight has; it is damaged or another network"
         )
     try:
         return NetworkConfig(
@@ -142,8 +166,8 @@ def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkCo
             scale=(kernel + 1) // 2,
             encoder_channels=shape(encoder + "conv_first.weight")[0],
             encoder_blocks=count(encoder + "RRDB_trunk."),
-            encoder_growth=shape(first_conv + ".weight")[0],
-            encoder_bias=first_conv + ".bias" in tensors,
+            encoder_growth=shape(encoder + "RRDB_trunk.0.RDB1.conv1.weight")[0],
+            encoder_bias=any(re.search(r"\.RDB\d\.conv\d\.bias$", name) for name in tensors),
             unet_channels=unet_channels,
             unet_mults=tuple(width // unet_channels for width in widths),
             up_input=any(name.startswith("denoise_fn.up_proj.") for name in tensors),
@@ -176,12 +200,16 @@ def _check_complete(path: Path, tensors: Tensors, config: NetworkConfig) -> None
         )
 
 
-def _schedule_of(raw: Tensors) -> Schedule | None:
+def _schedule_of(path: Path, raw: Tensors) -> Schedule | None:
     if "betas" not in raw:
         return None
     stored = raw["betas"].ravel()
-    for name in BETAS:
-        betas = BETAS[name](stored.size)
-        if np.abs(betas - stored).max() < 1e-6:  # stored as float32: take the float64 values it was rounded from
-            return Schedule(name, tuple(betas.tolist()))
-    return Schedule("custom", tuple(stored.astype(np.float64).tolist()))
+    if stored.size:
+        for name in BETAS:
+            betas = BETAS[name](stored.size)
+            if np.abs(betas - stored).max() < 1e-6:  # stored as float32: take the float64 values it was rounded from
+                return Schedule(name, tuple(betas.tolist()))
+    try:
+        return Schedule("custom", tuple(stored.astype(np.float64).tolist()))
+    except OptionError as error:
+        raise CheckpointError(f"{path} has betas that are no noise schedule: {error}") from error

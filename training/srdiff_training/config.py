@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Tuple
 
 from srdiff.errors import OptionError
 
@@ -33,7 +32,7 @@ class NetworkConfig:
     encoder_growth: int = 32
     encoder_bias: bool = False
     unet_channels: int = 64
-    unet_mults: Tuple[int, ...] = (1, 2, 4, 8)
+    unet_mults: tuple[int, ...] = (1, 2, 4, 8)
     up_input: bool = False
     use_attn: bool = False
 
@@ -46,6 +45,8 @@ class NetworkConfig:
             raise OptionError(f"the encoder has {self.encoder_blocks} RRDBs; the UNet needs the features of 2 or more")
         if min(self.encoder_channels, self.encoder_growth, *self.unet_mults) < 1 or self.unet_channels < 4:
             raise OptionError("a width is too small; encoder widths start at 1 and the UNet's at 4 channels")
+        if self.unet_mults[:1] != (1,):
+            raise OptionError(f"the UNet's widths are {self.unet_mults} times its base; the first must be 1")
         if self.unet_channels % 2:
             raise OptionError(f"the UNet has {self.unet_channels} channels; the time embedding needs an even number")
 
@@ -60,7 +61,7 @@ class NetworkConfig:
         return self.encoder_channels * ((self.encoder_blocks + 1) // 3)
 
     @property
-    def widths(self) -> Tuple[int, ...]:
+    def widths(self) -> tuple[int, ...]:
         """Channels of each UNet level, finest first."""
         return tuple(self.unet_channels * mult for mult in self.unet_mults)
 

@@ -7,7 +7,6 @@ and checking both follow from it.
 from __future__ import annotations
 
 import re
-from typing import Tuple
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def public_name(own: str, config: NetworkConfig) -> str:
     return own
 
 
-def public_shape(own: str, shape: Tuple[int, ...], config: NetworkConfig) -> Tuple[int, ...]:
+def public_shape(own: str, shape: tuple[int, ...], config: NetworkConfig) -> tuple[int, ...]:
     """The shape that the parameter has in a checkpoint: leiali's time MLP is dense, not a 1x1 convolution."""
     return shape[:2] if config.family == "leiali" and ".time_embedding." in own else shape
 
@@ -62,5 +61,5 @@ def to_own_layout(own: str, array: np.ndarray, config: NetworkConfig) -> np.ndar
         return array[:, :, None, None]
     if config.family == "mindediting" and re.search(r"\.ups\.\d+\.2\.conv\.conv\.", own):
         # Pixel shuffle counts channel-major (c, i, j); DepthToSpace counts (i, j, c).
-        return array.reshape((-1, 4) + array.shape[1:]).swapaxes(0, 1).reshape(array.shape)
+        return array.reshape((-1, 4, *array.shape[1:])).swapaxes(0, 1).reshape(array.shape)
     return array

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def is_torch_file(path: Path) -> bool:
     return head == _ZIP_MAGIC or head[:1] == _PICKLE_MAGIC
 
 
-def read_torch_file(path: Path) -> Dict[str, np.ndarray]:
+def read_torch_file(path: Path) -> dict[str, np.ndarray]:
     """The model's tensors, float32, by name; optimizer state and step count are left aside.
 
     Raises:
@@ -36,17 +36,17 @@ def read_torch_file(path: Path) -> Dict[str, np.ndarray]:
         content = torch.load(str(path), map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises UnpicklingError, RuntimeError, EOFError, … for damaged files
         raise CheckpointError(
-            f"{path} is not a checkpoint of plain tensors: torch's safe loader refused it ({type(error).__name__}); "
-            "save the model's state_dict alone"
+            f"{path} is damaged or holds more than plain tensors: torch's safe loader refused it "
+            f"({type(error).__name__}); copy the file again, or save the model's state_dict alone"
         ) from error
     return {
         name: tensor.detach().to(torch.float32).numpy()
         for name, tensor in _model_state(content).items()
-        if isinstance(tensor, torch.Tensor)
+        if isinstance(name, str) and isinstance(tensor, torch.Tensor)
     }
 
 
-def _model_state(content: Any) -> Dict[str, Any]:
+def _model_state(content: Any) -> dict[str, Any]:
     """The state dict: the reference trainer nests it as ``{'state_dict': {'model': …}}``."""
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):

@@ -111,7 +111,11 @@ class UNet(nn.Cell):
             else CroppedTranspose(channels_out, channels_out, kernel=4, stride=2)
         )
         return nn.CellList(
-            [ResBlock(2 * channels_in, channels_out, config), ResBlock(channels_out, channels_out, config), upsample]
+            [
+                ResBlock(2 * channels_in, channels_out, config),
+                ResBlock(channels_out, channels_out, config),
+                upsample,
+            ]
         )
 
     def cond(self, features: Tensor) -> Tensor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Callable, List, Mapping, Tuple
+from typing import Callable, Mapping
 
 from ..errors import DeviceError, OptionError
 from .base import PRECISIONS, Arrays, Engine, Graph, Shapes
 
 # Best first: what ``auto`` tries, as (engine, device).
-CANDIDATES: Tuple[Tuple[str, str], ...] = (
+CANDIDATES: tuple[tuple[str, str], ...] = (
     ("mindspore_lite", "ascend"),
     ("onnxruntime", "ascend"),
     ("onnxruntime", "gpu"),
@@ -32,7 +32,7 @@ def open_engine(
     precision: str = "auto",
     threads: int | None = None,
     options: Mapping[str, str] | None = None,
-    formats: Tuple[str, ...] = ("onnx", "mindir"),
+    formats: tuple[str, ...] = ("onnx", "mindir"),
 ) -> Engine:
     """Open the best engine that really initialises, or exactly the one that is named.
 
@@ -64,8 +64,10 @@ def open_engine(
     ]
     if not candidates:
         which = f"engine {engine}" if engine != "auto" else f"no engine for {' or '.join(formats)} graphs"
-        raise DeviceError(f"{which} has {'no' if engine != 'auto' else 'a'} device {device}; choose another device or engine")
-    reasons: List[str] = []
+        raise DeviceError(
+            f"{which} has {'no' if engine != 'auto' else 'a'} device {device}; choose another device or engine"
+        )
+    reasons: list[str] = []
     for name, where in candidates:
         try:
             return _opener(name)(where, precision, threads, options or {})
@@ -74,7 +76,7 @@ def open_engine(
     raise DeviceError("; ".join(dict.fromkeys(reasons)))
 
 
-def try_devices() -> List[Tuple[str, str, str]]:
+def try_devices() -> list[tuple[str, str, str]]:
     """(engine, device, what came of it) for every pair that could be asked for, each one opened."""
     found = []
     for name, where in CANDIDATES:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import List
 
 from ..errors import DeviceError
 
 DEVICE_NODES = Path("/dev")
 
 
-def ascend_devices() -> List[int]:
+def ascend_devices() -> list[int]:
     """Numbers of the driver's device nodes ``/dev/davinciN``, in order; none without Ascend or its driver."""
     matches = [re.fullmatch(r"davinci(\d+)", node.name) for node in DEVICE_NODES.glob("davinci*")]
     return sorted(int(match.group(1)) for match in matches if match)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Iterator, Tuple, Union
+from typing import Iterator
 
 # Field numbers of ModelProto in MindSpore's mind_ir.proto; a file of MindSpore 2.0 or later has both.
 _MODEL_VERSION = 5
@@ -39,7 +39,7 @@ def read_mindir_header(model: bytes) -> MindIRHeader:
     return MindIRHeader(mindspore.decode("utf-8"), mindir)
 
 
-def _fields(message: bytes) -> Iterator[Tuple[int, Union[int, bytes]]]:
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
     """(field number, value) of the top level of a protocol buffer message."""
     position = 0
     while position < len(message):
@@ -61,7 +61,7 @@ def _fields(message: bytes) -> Iterator[Tuple[int, Union[int, bytes]]]:
         position += size
 
 
-def _varint(message: bytes, position: int) -> Tuple[int, int]:
+def _varint(message: bytes, position: int) -> tuple[int, int]:
     """A variable-length integer and the position behind it."""
     value = shift = 0
     while position < len(message) and shift < 64:

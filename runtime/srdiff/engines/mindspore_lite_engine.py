@@ -9,7 +9,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -20,7 +20,10 @@ from .mindir_header import read_mindir_header
 
 # What each device's code needs of the system, found by loading Lite's plug-in for it.
 PLUGINS = {
-    "ascend": ("libascend_kernel_plugin*.so", "install CANN and run: source /usr/local/Ascend/ascend-toolkit/set_env.sh"),
+    "ascend": (
+        "libascend_kernel_plugin*.so",
+        "install CANN and run: source /usr/local/Ascend/ascend-toolkit/set_env.sh",
+    ),
     "gpu": ("libtensorrt_plugin*.so", "install the CUDA, cuDNN and TensorRT that this MindSpore Lite was built for"),
 }
 # Ascend's precision mode for fp32 and fp16. preferred_fp32 keeps float32 wherever the chip has it (the sampler's update
@@ -62,8 +65,8 @@ class LiteOptions:
     def parse(cls, device: str, options: Mapping[str, str]) -> LiteOptions:
         """From text; ``SECTION.KEY`` sets a key of Lite's configuration."""
         of_device = {"ascend": ("device_id", "precision_mode", "provider"), "gpu": ("device_id",), "cpu": ()}[device]
-        config: Dict[str, Dict[str, str]] = {}
-        plain: Dict[str, str] = {}
+        config: dict[str, dict[str, str]] = {}
+        plain: dict[str, str] = {}
         for name, value in options.items():
             section, dot, key = name.partition(".")
             if dot and section and key:
@@ -89,7 +92,7 @@ class LiteGraph(Graph):
         self._shapes = dict(shapes)
         self._tensors = model.get_inputs()
         self._outputs = OUTPUTS[next(iter(shapes))]
-        self._held: List[np.ndarray] = []
+        self._held: list[np.ndarray] = []
         self._lock = threading.Lock()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -167,7 +170,9 @@ class LiteEngine(Engine):
                 parser.read_string(self._options.config_file.read_text(encoding="utf-8"))
             except (configparser.Error, OSError, ValueError) as error:
                 cause = str(error).splitlines()[0]
-                raise OptionError(f"config_file {self._options.config_file} is not an ini file: {cause}; correct it") from error
+                raise OptionError(
+                    f"config_file {self._options.config_file} is not an ini file: {cause}; correct it"
+                ) from error
         parser.read_dict(self._options.config or {})
         if not parser.sections():
             return ""
@@ -234,14 +239,16 @@ def _require_plugin(device: str, lite: Any) -> None:
     folder = Path(lite.__file__).parent / "lib"
     plugin = next(iter(sorted(folder.glob(pattern))), None)
     if plugin is None:
-        raise DeviceError(f"this MindSpore Lite {lite.__version__} is built without {device}; install a wheel that has it")
+        raise DeviceError(
+            f"this MindSpore Lite {lite.__version__} is built without {device}; install a wheel that has it"
+        )
     try:
         ctypes.CDLL(str(plugin))
     except OSError as error:
         raise DeviceError(f"MindSpore Lite {lite.__version__} cannot use {device}: {error}; {advice}") from error
 
 
-def _checked(name: str, array: np.ndarray | None, shape: Tuple[int, ...]) -> np.ndarray:
+def _checked(name: str, array: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
     """The array as Lite needs it; Lite itself takes any shape of the same size, and old data for a strided array."""
     if array is None or array.dtype != np.float32 or array.shape != tuple(shape):
         found = "missing" if array is None else f"{array.dtype} {array.shape}"
@@ -249,9 +256,9 @@ def _checked(name: str, array: np.ndarray | None, shape: Tuple[int, ...]) -> np.
     return np.ascontiguousarray(array)
 
 
-def _generation(version: str) -> Tuple[int, ...]:
+def _generation(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in version.split(".")[:2])
 
 
-def _list(shapes: List[Tuple[int, ...]]) -> str:
+def _list(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join("x".join(map(str, shape)) for shape in shapes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, OptionError
+from ..errors import BundleError, DeviceError, OptionError, one_line
 from .ascend import require_ascend
 from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes, option_number, require_known
 
@@ -53,7 +53,9 @@ class OnnxRuntimeEngine(Engine):
         allow_cpu_nodes: bool = True,
     ) -> None:
         self._target = device
-        self.device = device if device != "ascend" else "ascend:{device_id} ({precision_mode})".format(**provider_options)
+        self.device = (
+            device if device != "ascend" else "ascend:{device_id} ({precision_mode})".format(**provider_options)
+        )
         self.precision = precision
         self._threads = threads
         self._provider_options = dict(provider_options)
@@ -80,7 +82,9 @@ class OnnxRuntimeEngine(Engine):
                     f"{provider} does not take every node of the bundle's graph; allow the others to run on the CPU "
                     f"with --engine-option {ALLOW_CPU_NODES}=1"
                 ) from error
-            raise BundleError(f"ONNX Runtime refuses the bundle's graph: {error}; export the model anew") from error
+            raise BundleError(
+                f"ONNX Runtime refuses the bundle's graph: {one_line(error)}; export the model anew"
+            ) from error
         if session.get_providers()[0] != provider:
             raise DeviceError(
                 f"ONNX Runtime fell back to {session.get_providers()[0]} where {provider} was asked for; "
@@ -98,7 +102,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         import onnxruntime as ort
     except ImportError as error:
         raise DeviceError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
-    available: List[str] = ort.get_available_providers()
+    available: list[str] = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise DeviceError(
             f"this ONNX Runtime {ort.__version__} has no {PROVIDERS[device]} (it has {', '.join(available)}); "
@@ -117,7 +121,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     )
 
 
-def _cann_options(precision: str, options: Mapping[str, str]) -> Dict[str, str]:
+def _cann_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
     """The CANN provider's options, checked, with this project's defaults."""
     require_known("ONNX Runtime on ascend", options, (*CANN_OPTIONS, ALLOW_CPU_NODES))
     if options.get(ALLOW_CPU_NODES, "0") not in ("0", "1"):

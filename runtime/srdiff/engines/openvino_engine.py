@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, List, Mapping
+from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError
+from ..errors import BundleError, DeviceError, one_line
 from .base import Arrays, Engine, Graph, Shapes, require_known
 
 
@@ -17,7 +17,7 @@ class OpenVinoGraph(Graph):
     def __init__(self, compiled: Any) -> None:
         self._compiled = compiled
         self._outputs = [(output.get_any_name(), output) for output in compiled.outputs]
-        self._idle: List[Any] = []
+        self._idle: list[Any] = []
         self._lock = threading.Lock()
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
@@ -51,7 +51,9 @@ class OpenVinoEngine(Engine):
             network.reshape({name: list(shape) for name, shape in shapes.items()})
             return OpenVinoGraph(self._core.compile_model(network, "CPU", self._config))
         except RuntimeError as error:
-            raise BundleError(f"OpenVINO refuses the bundle's graph: {_first_line(error)}; export the model anew") from error
+            raise BundleError(
+                f"OpenVINO refuses the bundle's graph: {one_line(error)}; export the model anew"
+            ) from error
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OpenVinoEngine:
@@ -73,10 +75,6 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     return OpenVinoEngine(core, precision, threads)
 
 
-def _native_half_types(core: Any) -> List[str]:
+def _native_half_types(core: Any) -> list[str]:
     capabilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return [name.lower() for name in ("BF16", "FP16") if name in capabilities]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1]

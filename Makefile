@@ -1,0 +1,34 @@
+# Two commands for everybody: `make demo` shows what this does, `make test` is what a change must pass.
+PYTHON ?= python3
+DEMO := .venv-demo/bin
+TEST := .venv-test/bin
+
+.PHONY: demo test lint format clean
+
+demo:  ## fresh environment, only the runtime, one photo
+	rm -rf .venv-demo demo_out
+	$(PYTHON) -m venv .venv-demo
+	$(DEMO)/pip install --quiet '.[cpu]'
+	$(DEMO)/srdiff-run examples/astronaut.png -o demo_out/astronaut_x4.png
+	@echo "Look at demo_out/astronaut_x4.png beside examples/astronaut.png."
+
+.venv-test: pyproject.toml tests/constraints.txt
+	rm -rf .venv-test
+	$(PYTHON) -m venv .venv-test
+	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,test,dev]'
+	touch .venv-test
+
+test: clean .venv-test lint  ## fresh environment, lint, types, tests
+	$(TEST)/python -m pytest
+
+lint: .venv-test
+	$(TEST)/ruff check .
+	$(TEST)/ruff format --check .
+	$(TEST)/mypy
+
+format: .venv-test
+	$(TEST)/ruff check --fix .
+	$(TEST)/ruff format .
+
+clean:
+	rm -rf .venv-test

@@ -1,0 +1,54 @@
+"""Windows cover every pixel once, in sum, on the UNet's grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srdiff.errors import OptionError
+from srdiff.tiles import cut, fit_tile
+
+even = st.integers(1, 200).map(lambda half: 2 * half)
+
+
+@given(height=even, width=even, tile=st.integers(5, 60).map(lambda half: 2 * half), overlap=st.sampled_from([0, 2, 4]))
+def test_weights_add_up_to_one(height, width, tile, overlap):
+    shape = (fit_tile(height, tile, overlap, 2), fit_tile(width, tile, overlap, 2))
+    total = np.zeros((height * 4, width * 4))
+    for window in cut(height, width, shape, overlap, 2, 4):
+        assert window.top % 2 == 0
+        assert window.left % 2 == 0
+        window.hr(total, 4)[...] += window.row_weight[:, None] * window.column_weight
+    np.testing.assert_allclose(total, 1, atol=1e-6)
+
+
+@given(size=even, tile=st.integers(5, 60).map(lambda half: 2 * half), overlap=st.sampled_from([0, 2, 4]))
+def test_a_fitted_tile_needs_no_more_windows_and_less_work(size, tile, overlap):
+    fitted = fit_tile(size, tile, overlap, 2)
+    assert fitted <= max(tile, 0)
+    assert fitted % 2 == 0
+    assert len(cut(size, 2, (fitted, 2), overlap, 2, 4)) == len(cut(size, 2, (min(tile, size), 2), overlap, 2, 4))
+
+
+@given(size=st.integers(20, 300).map(lambda half: 2 * half), tile=st.just(40), overlap=st.just(8))
+def test_neighbours_share_at_least_the_overlap(size, tile, overlap):
+    fitted = fit_tile(size, tile, overlap, 2)
+    tops = [window.top for window in cut(size, 2, (fitted, 2), overlap, 2, 4)]
+    assert tops[0] == 0
+    assert tops[-1] + fitted == size
+    assert all(second - first <= fitted - overlap for first, second in zip(tops, tops[1:]))
+
+
+def test_a_cut_edge_does_not_count():
+    first, second = cut(60, 8, (34, 8), 8, 2, 4)
+    assert first.row_weight[0] == 1
+    assert second.row_weight[0] == 0
+    assert second.row_weight[-1] == 1
+
+
+@pytest.mark.parametrize(("tile", "overlap"), [(8, 4), (16, -2), (15, 2), (16, 3)])
+def test_impossible_tiles_are_refused(tile, overlap):
+    with pytest.raises(OptionError, match=f"tile of {tile}"):
+        fit_tile(100, tile, overlap, 2)
