@@ -14,8 +14,6 @@ from srdiff.bundle import Bundle
 from srdiff.console import Command
 from srdiff.errors import OptionError
 
-FORMATS = ("onnx",)
-
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
@@ -31,11 +29,23 @@ FORMATS = ("onnx",)
 )
 @click.option(
     "--format",
-    "format_",
-    type=click.Choice(FORMATS),
+    "formats",
+    metavar="FORMAT",
     default="onnx",
     show_default=True,
-    help="Of the graphs.",
+    help="Of the graphs: onnx, mindir, or onnx,mindir for both.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="HxW",
+    help="LR size of MindIR graphs, which are static; repeatable.  [default: 64x64]",
+)
+@click.option(
+    "--optimize",
+    metavar="TARGET",
+    help="Compile MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.",
 )
 @click.option(
     "--family",
@@ -91,7 +101,7 @@ FORMATS = ("onnx",)
     "check_shapes",
     multiple=True,
     metavar="HxW",
-    help="LR size to compare with the source at; repeatable.  [default: two small ones]",
+    help="LR size to compare ONNX graphs with the source at; repeatable.  [default: two small ones]",
 )
 @click.option("--name", help="Of the model.  [default: the checkpoint's file name]")
 @click.option("--license", default="", help="Of the weights, kept in the manifest.")
@@ -107,7 +117,8 @@ FORMATS = ("onnx",)
 def main(
     ckpt: Path | None,
     output: Path | None,
-    format_: str,
+    formats: str,
+    shapes: tuple[str, ...],
     check_shapes: tuple[str, ...],
     overwrite: bool,
     inspect: Path | None,
@@ -123,12 +134,17 @@ def main(
         return
     if ckpt is None:
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's warnings, about this machine and its own internals
-    from .export import ExportOptions, export_bundle
+    os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
+    from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
-    shapes = tuple(_shape(text) for text in check_shapes)
     target = output or ckpt.with_suffix(".srdiff")
-    bundle, comparisons = export_bundle(ckpt, target, ExportOptions(check_shapes=shapes or None, **options), overwrite)
+    chosen = ExportOptions(
+        formats=tuple(formats.split(",")),
+        shapes=tuple(_shape(text) for text in shapes) or (DEFAULT_SHAPE,),
+        check_shapes=tuple(_shape(text) for text in check_shapes) or None,
+        **options,
+    )
+    bundle, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
     click.echo(_table(COMPARISON_HEAD, rows))
     size = sum((target / name).stat().st_size for name in bundle.file_names)

@@ -12,18 +12,23 @@ from typing import Any, Iterator
 
 import mindspore as ms
 import numpy as np
-import onnx
 
 import srdiff
 from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, LrUpRecipe, Manifest, write_bundle
-from srdiff.errors import OptionError, OutputError
+from srdiff.engines.mindir_header import read_mindir_header
+from srdiff.errors import DeviceError, OptionError, OutputError
 from srdiff.schedule import Schedule
 from srdiff_training.checkpoint import Checkpoint, load_checkpoint
+from srdiff_training.config import NetworkConfig
 
 from .graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
-from .onnx_file import MINDSPORE_OPSET, export_onnx
-from .verify import Comparison, require_parity, verify_onnx
+from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
+from .verify import Comparison, require_parity, verify_bundle
 
+FORMATS = ("onnx", "mindir")
+DEFAULT_SHAPE = (64, 64)
+# What MindSpore's ONNX exporter writes.
+MINDSPORE_OPSET = 11
 PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 
 
@@ -55,9 +60,12 @@ class ExportOptions:
         clip_denoised: clamp x_0 to [-1, 1] in each step.
         lr_up: the family whose recipe makes lr_up.
         margin: mirrored LR pixels that the runtime puts around an image and crops from its result.
-        precision: ``fp32`` or ``fp16``, of the stored weights.
+        formats: of the graphs: ``onnx``, ``mindir`` or both.
+        shapes: LR sizes (height, width) of the MindIR graphs, which are static.
+        optimize: ``ascend_oriented`` or ``ascend_oriented:SOC`` to compile the MindIR graphs for that device.
+        precision: ``fp32`` or ``fp16``, of the stored weights; MindIR stores fp32 alone.
         opset: ONNX operator set.
-        check_shapes: LR sizes (height, width) to compare at; None takes two that fit any depth.
+        check_shapes: LR sizes (height, width) to compare the ONNX graphs at; None takes two that fit any depth.
         license, origin: of the weights, for the manifest.
     """
 
@@ -69,6 +77,9 @@ class ExportOptions:
     clip_denoised: bool | None = None
     lr_up: str | None = None
     margin: int = 0
+    formats: tuple[str, ...] = ("onnx",)
+    shapes: tuple[tuple[int, int], ...] = (DEFAULT_SHAPE,)
+    optimize: str | None = None
     precision: str = "fp32"
     opset: int = MINDSPORE_OPSET
     check_shapes: tuple[tuple[int, int], ...] | None = None
@@ -78,6 +89,19 @@ class ExportOptions:
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise OptionError(f"precision is {self.precision!r}; choose one of {', '.join(PRECISIONS)}")
+        if not self.formats or not set(self.formats) <= set(FORMATS):
+            raise OptionError(
+                f"format is {','.join(self.formats)!r}; choose {' or '.join(FORMATS)}, or both with a comma"
+            )
+        if "mindir" in self.formats and (self.precision != "fp32" or not self.shapes):
+            raise OptionError(
+                "MindIR graphs have float32 weights and at least one shape; leave out fp16, whose place on an Ascend "
+                "is srdiff-run --precision"
+            )
+        if self.optimize is not None:
+            check_optimize(self.optimize)
+            if "mindir" not in self.formats:
+                raise OptionError(f"--optimize {self.optimize} is for MindIR graphs; add --format mindir")
         if self.opset < MINDSPORE_OPSET:
             raise OptionError(f"opset is {self.opset}; the oldest that can be written is {MINDSPORE_OPSET}")
         if not self.res_rescale > 0:
@@ -100,24 +124,30 @@ def export_bundle(
 
     Raises:
         CheckpointError: the checkpoint cannot be read or is incomplete.
+        DeviceError: a package that a format or ``optimize`` needs is missing.
         OptionError: an option is outside what it may be.
         OutputError: the target exists, or cannot be written.
         ParityError: a graph misses its bound.
     """
     if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
         raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
+    if options.optimize is not None:
+        require_converter(options.optimize)
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
     checkpoint = load_checkpoint(ckpt, options.family)
     manifest = _manifest(ckpt, checkpoint, options)
     check_shapes = list(options.check_shapes or _default_check_shapes(manifest))
-    for shape in check_shapes:
+    for shape in (*check_shapes, *(graph.lr_shape for graph in manifest.graphs if graph.lr_shape)):
         _require_fitting(shape, manifest)
     with _staging(target) as folder:
-        _write_onnx(folder, checkpoint, manifest, options)
+        _write_graphs(folder, checkpoint, manifest, options)
+        manifest = replace(manifest, producer=_producer(folder, manifest, options))
         write_bundle(folder, manifest)
-        comparisons = verify_onnx(Bundle(folder), checkpoint.build(), check_shapes)
+        comparisons = verify_bundle(Bundle(folder), checkpoint.build(), check_shapes)
         require_parity(comparisons)
         (folder / "manifest.json").unlink()
+        if options.optimize is not None:  # what comes out runs on the device alone, so it is checked before
+            _optimize(folder, checkpoint, manifest, options.optimize)
         write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))
         if target.exists():
             shutil.rmtree(target)
@@ -146,22 +176,39 @@ def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Man
         time_bias_channels=config.time_bias_channels,
         weights_dtype=PRECISIONS[options.precision],
         margin=options.margin,
-        graphs=(GraphFiles("onnx", "encoder.onnx", "step.onnx"),),
+        graphs=_graph_files(options),
         network=asdict(config),
-        producer=_producer(options),
         origin={"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
     )
 
 
-def _producer(options: ExportOptions) -> dict[str, Any]:
-    return {
+def _graph_files(options: ExportOptions) -> tuple[GraphFiles, ...]:
+    graphs = [GraphFiles("onnx", "encoder.onnx", "step.onnx")] if "onnx" in options.formats else []
+    for shape in dict.fromkeys(options.shapes if "mindir" in options.formats else ()):
+        suffix = "{}x{}.mindir".format(*shape)
+        graphs.append(GraphFiles("mindir", f"encoder_{suffix}", f"step_{suffix}", shape))
+    return tuple(graphs)
+
+
+def _producer(folder: Path, manifest: Manifest, options: ExportOptions) -> dict[str, Any]:
+    producer = {
         "srdiff": srdiff.__version__,
         "mindspore": ms.__version__,
-        "onnx": onnx.__version__,
-        "opset": options.opset,
         "numpy": np.__version__,
         "python": platform.python_version(),
     }
+    if "onnx" in options.formats:
+        import onnx
+
+        producer.update(onnx=onnx.__version__, opset=options.opset)
+    for graph in manifest.graphs:
+        if graph.format == "mindir":
+            producer["mindir"] = read_mindir_header((folder / graph.step).read_bytes()).mindir
+    if options.optimize is not None:
+        import mindspore_lite
+
+        producer.update(optimize=options.optimize, mindspore_lite=mindspore_lite.__version__)
+    return producer
 
 
 def _default_check_shapes(manifest: Manifest) -> list[tuple[int, int]]:
@@ -183,22 +230,51 @@ def _require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:
     hr_shape = [size * manifest.scale for size in lr_shape]
     if any(size < manifest.hr_minimum or size % manifest.hr_multiple for size in hr_shape):
         raise OptionError(
-            f"a check shape of {lr_shape[0]}x{lr_shape[1]} gives {hr_shape[0]}x{hr_shape[1]}; "
+            f"an LR shape of {lr_shape[0]}x{lr_shape[1]} gives {hr_shape[0]}x{hr_shape[1]}; "
             f"both sides must be multiples of {manifest.hr_multiple} and at least {manifest.hr_minimum}"
         )
 
 
-def _write_onnx(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
+def _write_graphs(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
     network = checkpoint.build()
     np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
+    encoder, step = EncoderGraph(network), StepGraph(network, manifest.clip_denoised)
+    if "onnx" in options.formats:
+        _write_onnx(folder, encoder, step, checkpoint.config, manifest, options)
+    for graph in manifest.graphs:
+        if graph.lr_shape is not None:
+            lr = np.zeros((1, 3, *graph.lr_shape), np.float32)
+            export_mindir(encoder, [lr], folder / graph.encoder)
+            inputs = [array for _, array in example_inputs(checkpoint.config, graph.lr_shape)]
+            export_mindir(LiteStep(step, manifest.cond_channels), inputs, folder / graph.step)
+
+
+def _write_onnx(
+    folder: Path,
+    encoder: EncoderGraph,
+    step: StepGraph,
+    config: NetworkConfig,
+    manifest: Manifest,
+    options: ExportOptions,
+) -> None:
+    try:
+        from .onnx_file import export_onnx
+    except ImportError as error:
+        raise DeviceError("ONNX files need the package onnx; run: pip install 'srdiff[export]'") from error
     traced = (_lr_unit(manifest) * 4,) * 2
     half = options.precision == "fp16"
-    encoder = EncoderGraph(network)
     lr = np.zeros((1, 3, *traced), np.float32)
     export_onnx(encoder, [("lr", lr)], list(encoder.outputs), folder / "encoder.onnx", half, options.opset)
-    step = StepGraph(network, manifest.clip_denoised)
-    inputs = example_inputs(network.config, traced)
+    inputs = example_inputs(config, traced)
     export_onnx(step, inputs, list(step.outputs), folder / "step.onnx", half, options.opset)
+
+
+def _optimize(folder: Path, checkpoint: Checkpoint, manifest: Manifest, optimize: str) -> None:
+    for graph in manifest.graphs:
+        if graph.lr_shape is not None:
+            convert_for_ascend(folder / graph.encoder, {"lr": (1, 3, *graph.lr_shape)}, optimize)
+            shapes = {name: array.shape for name, array in example_inputs(checkpoint.config, graph.lr_shape)}
+            convert_for_ascend(folder / graph.step, shapes, optimize)
 
 
 @contextmanager

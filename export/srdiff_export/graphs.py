@@ -66,13 +66,17 @@ class StepGraph(nn.Cell):
 
 
 class CellEngine(Engine):
-    """The source cells behind the interface of the runtime's engines: both run through the same sampler loop."""
+    """The source cells behind the interface of the runtime's engines: both run through the same sampler loop.
+
+    ``graph_format`` is that of the graphs that they stand for: it decides on the loop's tiles.
+    """
 
     name = "mindspore"
     device = "cpu"
     precision = "fp32"
 
-    def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
+    def __init__(self, network: SRDiff, clip_denoised: bool, graph_format: str = "onnx") -> None:
+        self.graph_format = graph_format
         self.encoder = CellGraph(EncoderGraph(network))
         self.step = CellGraph(StepGraph(network, clip_denoised))
 

@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srdiff.engines.base import SYMBOLIC_AXES
 
-# What MindSpore's exporter writes.
-MINDSPORE_OPSET = 11
+from .export import MINDSPORE_OPSET
+
 # Node attributes that bake the traced size, or that ONNX Runtime refuses beside explicit pads.
 _BAKED_ATTRIBUTES = ("output_shape", "auto_pad")
 

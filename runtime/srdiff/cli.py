@@ -13,7 +13,7 @@ from tqdm import tqdm
 from . import __version__
 from .console import Command
 from .diversity import Wanted
-from .engines import DEVICES, ENGINES, PRECISIONS
+from .engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from .errors import ImageError, OptionError, SRDiffError
 from .files import require_writable
 from .photo_read import DEFAULT_MAX_PIXELS, read_photo
@@ -45,6 +45,14 @@ class Job:
     format: str
 
 
+def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    """Print every engine and device with what comes of opening it, and leave."""
+    if asked and not ctx.resilient_parsing:
+        for engine, device, result in try_devices():
+            click.echo(f"{engine:<14}  {device:<6}  {result}")
+        ctx.exit()
+
+
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
@@ -64,6 +72,21 @@ class Job:
 @click.option("--device", type=click.Choice(["auto", *DEVICES]), default="auto", show_default=True)
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)
 @click.option(
+    "--engine-option",
+    "engine_options",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Of the engine alone, like device_id=1; repeatable.",
+)
+@click.option(
+    "--list-devices",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_devices,
+    help="Print what runs here, and why the rest does not.",
+)
+@click.option(
     "--precision",
     type=click.Choice(["auto", *PRECISIONS]),
     default="auto",
@@ -71,10 +94,7 @@ class Job:
     help="Of the UNet's arithmetic.",
 )
 @click.option(
-    "--format",
-    "format_",
-    type=click.Choice(list(FORMATS)),
-    help="Of the result.  [default: from -o, else png]",
+    "--format", "format_", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]"
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
 @click.option(
@@ -115,6 +135,7 @@ def main(
     steps: int | None,
     device: str,
     engine: str,
+    engine_options: tuple[str, ...],
     precision: str,
     format_: str | None,
     threads: int | None,
@@ -132,7 +153,8 @@ def main(
     becomes FOLDER_x4.
     """
     wanted = Wanted(samples, average, uncertainty, consistency)
-    upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile)
+    options = dict(_engine_option(text) for text in engine_options)
+    upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile, engine_options=options)
     jobs = plan_jobs(inputs, output, format_, upscaler.scale)
     enlarged = skipped = 0
     failures: list[SRDiffError] = []
@@ -214,6 +236,13 @@ def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, steps: int 
         f"{steps or upscaler.bundle.manifest.schedule.timesteps} steps, seed {seed}, "
         f"{time.perf_counter() - started:.1f} s"
     )
+
+
+def _engine_option(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise OptionError(f"--engine-option {text!r} is no setting; write it as KEY=VALUE, like device_id=1")
+    return name, value
 
 
 def _sources(text: str) -> list[tuple[Path | None, Path | None]]:

@@ -56,6 +56,24 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     return -(-covered // (count * multiple)) * multiple
 
 
+def choose_tile(height: int, width: int, tiles: list[tuple[int, int]], overlap: int) -> tuple[int, int]:
+    """Of tiles (rows, columns) that cannot be changed, the one that covers an image with the fewest pixels in all.
+
+    All in LR pixels. A tile may be larger than the image, which then has to be padded to it.
+    """
+
+    def computed(tile: tuple[int, int]) -> int:
+        shared = tile_overlap(tile, overlap, 1)
+        return _count(height, tile[0], shared) * _count(width, tile[1], shared) * tile[0] * tile[1]
+
+    return min(tiles, key=computed)
+
+
+def tile_overlap(tile: tuple[int, int], overlap: int, multiple: int) -> int:
+    """``overlap``, or the largest multiple below it that is less than half of the tile."""
+    return min(overlap, (min(tile) - 1) // 2 // multiple * multiple)
+
+
 def cut(height: int, width: int, tile: tuple[int, int], overlap: int, multiple: int, scale: int) -> list[Window]:
     """Windows of exactly ``tile`` = (rows, columns), evenly spread, sharing at least ``overlap`` with neighbours.
 

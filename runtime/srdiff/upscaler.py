@@ -6,7 +6,7 @@ import threading
 from collections import OrderedDict
 from math import gcd
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .photo_write import to_array, to_pil
 from .resize import bicubic
 from .samplers import Plan, ddpm
 from .sampling import Callback, run_plan
-from .tiles import Window, cut, fit_tile
+from .tiles import Window, choose_tile, cut, fit_tile, tile_overlap
 
 DEFAULT_TILE = 256
 # The least at which windows of the default model differ from the whole image by one level at most.
@@ -57,7 +57,10 @@ class Upscaler:
                 f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
                 f"export with --format {engine.graph_format}"
             )
-        self._models = {"encoder": bundle.read(graphs[0].encoder), "step": bundle.read(graphs[0].step)}
+        # By static shape; the only key is None where the graphs take any size.
+        self._models = {
+            files.lr_shape: {"encoder": bundle.read(files.encoder), "step": bundle.read(files.step)} for files in graphs
+        }
         self._time_bias = bundle.time_bias()
         self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
         self._lock = threading.Lock()
@@ -72,6 +75,7 @@ class Upscaler:
         threads: int | None = None,
         tile: int = DEFAULT_TILE,
         overlap: int = DEFAULT_OVERLAP,
+        engine_options: Mapping[str, str] | None = None,
     ) -> Upscaler:
         """Open a bundle.
 
@@ -79,6 +83,8 @@ class Upscaler:
             path: a folder made by ``srdiff-export``; None takes the small model that comes with the package.
             device, engine, precision, threads: see :func:`srdiff.engines.open_engine`.
             tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
+                Graphs of static shapes (MindIR) run in windows of those instead.
+            engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
         Raises:
             BundleError: the bundle is damaged or not one.
@@ -88,7 +94,9 @@ class Upscaler:
         bundle = Bundle(DEFAULT_BUNDLE if path is None else path)
         if precision == "auto" and not bundle.manifest.clip_denoised:
             precision = "fp32"  # without the clamp x grows to thousands, where bf16's 8 bits show
-        return cls(bundle, open_engine(engine, device, precision, threads), tile, overlap)
+        formats = tuple(dict.fromkeys(files.format for files in bundle.manifest.graphs))
+        opened = open_engine(engine, device, precision, threads, engine_options, formats)
+        return cls(bundle, opened, tile, overlap)
 
     def upscale(
         self,
@@ -155,10 +163,8 @@ class Upscaler:
         lr = pixels.transpose(2, 0, 1).astype(np.float32) * np.float32(2 / white) - 1
         margin = self.bundle.manifest.margin
         height, width = (self._padded(size + 2 * margin) for size in lr.shape[1:])
-        tile = (
-            fit_tile(height, self._tile, self._overlap, self._multiple),
-            fit_tile(width, self._tile, self._overlap, self._multiple),
-        )
+        tile, overlap = self._fit(height, width)
+        height, width = max(height, tile[0]), max(width, tile[1])
         padded_lr_up = None
         if self.bundle.manifest.up_input:
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
@@ -166,7 +172,7 @@ class Upscaler:
             self.graph("step", *tile),
             plan,
             self._time_bias,
-            cut(height, width, tile, self._overlap, self._multiple, self.scale),
+            cut(height, width, tile, overlap, self._multiple, self.scale),
             _Conds(self.graph("encoder", *tile), _pad(lr, margin, height, width)),
             noise,
             self.scale,
@@ -179,12 +185,22 @@ class Upscaler:
     def _padded(self, size: int) -> int:
         return max(self._minimum, -(-size // self._multiple) * self._multiple)
 
+    def _fit(self, height: int, width: int) -> tuple[tuple[int, int], int]:
+        """The window for an image of this size, and the overlap; a static one may be larger than the image."""
+        shapes = [shape for shape in self._models if shape is not None]
+        if shapes:
+            tile = choose_tile(height, width, shapes, self._overlap)
+            return tile, tile_overlap(tile, self._overlap, self._multiple)
+        sides = [fit_tile(size, self._tile, self._overlap, self._multiple) for size in (height, width)]
+        return (sides[0], sides[1]), self._overlap
+
     def graph(self, name: str, height: int, width: int) -> Graph:
         """The encoder or step graph for windows of height x width LR pixels, compiled once."""
         key = (name, height, width)
         with self._lock:
             if key not in self._compiled:
-                self._compiled[key] = self.engine.compile(self._models[name], self._shapes(name, height, width))
+                models = self._models[(height, width) if None not in self._models else None]
+                self._compiled[key] = self.engine.compile(models[name], self._shapes(name, height, width))
                 while len(self._compiled) > 2 * CACHED_SHAPES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(key)

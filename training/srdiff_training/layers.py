@@ -116,7 +116,10 @@ class LinearAttention(nn.Cell):
             if not MATMUL_BROADCASTS:
                 context_head = ops.tile(context_head, (1, q_head.shape[1], 1, 1))
             heads += (ops.matmul(q_head, context_head),)
-        return x + self.g * self.to_out(ops.concat(heads, 3).transpose(0, 3, 1, 2))
+        attended = ops.concat(heads, 3).transpose(0, 3, 1, 2)
+        # MindSpore Lite cancels this transpose against one of its own before the convolution and then has lost the
+        # layout; a slice of everything keeps them apart.
+        return x + self.g * self.to_out(attended[:, : self.hidden])
 
 
 def conv1x1(channels_in: int, channels_out: int, has_bias: bool = True) -> nn.Conv2d:

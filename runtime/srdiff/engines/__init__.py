@@ -3,37 +3,50 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Callable
+from typing import Callable, Mapping
 
 from ..errors import DeviceError, OptionError
 from .base import PRECISIONS, Arrays, Engine, Graph, Shapes
 
 # Best first: what ``auto`` tries, as (engine, device).
 CANDIDATES: tuple[tuple[str, str], ...] = (
+    ("mindspore_lite", "ascend"),
+    ("onnxruntime", "ascend"),
     ("onnxruntime", "gpu"),
     ("openvino", "cpu"),
     ("onnxruntime", "cpu"),
+    ("mindspore_lite", "gpu"),
+    ("mindspore_lite", "cpu"),
 )
+# Which of the bundle's graphs each engine loads.
+GRAPH_FORMATS = {"mindspore_lite": "mindir", "onnxruntime": "onnx", "openvino": "onnx"}
 ENGINES = tuple(dict.fromkeys(engine for engine, _ in CANDIDATES))
 DEVICES = tuple(dict.fromkeys(device for _, device in CANDIDATES))
 
-__all__ = ["DEVICES", "ENGINES", "PRECISIONS", "Arrays", "Engine", "Graph", "Shapes", "open_engine"]
+__all__ = ["DEVICES", "ENGINES", "PRECISIONS", "Arrays", "Engine", "Graph", "Shapes", "open_engine", "try_devices"]
 
 
 def open_engine(
-    engine: str = "auto", device: str = "auto", precision: str = "auto", threads: int | None = None
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    options: Mapping[str, str] | None = None,
+    formats: tuple[str, ...] = ("onnx", "mindir"),
 ) -> Engine:
     """Open the best engine that really initialises, or exactly the one that is named.
 
     Args:
-        engine: ``openvino``, ``onnxruntime`` or ``auto``.
-        device: ``cpu``, ``gpu`` or ``auto``. A named device is never replaced by another.
+        engine: ``openvino``, ``onnxruntime``, ``mindspore_lite`` or ``auto``.
+        device: ``cpu``, ``gpu``, ``ascend`` or ``auto``. A named device is never replaced by another.
         precision: of the UNet's arithmetic: ``fp32``, ``bf16``, ``fp16``, or ``auto`` for the fastest that the
             device computes natively. The sampler's update is float32 in any case.
         threads: CPU threads per run; None leaves it to the engine.
+        options: what only this engine and device have, like ``{"device_id": "1"}``; see each engine's module.
+        formats: of the bundle's graphs; ``auto`` takes no engine that loads none of them.
 
     Raises:
-        OptionError: a name that does not exist, or fewer than one thread.
+        OptionError: a name that does not exist, fewer than one thread, or an option that the engine does not have.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
     for what, value, known in (("engine", engine, ENGINES), ("device", device, DEVICES)):
@@ -44,14 +57,37 @@ def open_engine(
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}; it must be at least 1")
 
-    candidates = [pair for pair in CANDIDATES if engine in ("auto", pair[0]) and device in ("auto", pair[1])]
+    candidates = [
+        (name, where)
+        for name, where in CANDIDATES
+        if (engine == name or (engine == "auto" and GRAPH_FORMATS[name] in formats)) and device in ("auto", where)
+    ]
     if not candidates:
-        raise DeviceError(f"engine {engine} has no device {device}; choose another engine or leave it out")
+        which = f"engine {engine}" if engine != "auto" else f"no engine for {' or '.join(formats)} graphs"
+        raise DeviceError(
+            f"{which} has {'no' if engine != 'auto' else 'a'} device {device}; choose another device or engine"
+        )
     reasons: list[str] = []
     for name, where in candidates:
-        opener: Callable[..., Engine] = import_module(f".{name}_engine", __name__).open_engine
         try:
-            return opener(where, precision, threads)
+            return _opener(name)(where, precision, threads, options or {})
         except DeviceError as error:
             reasons.append(str(error))
     raise DeviceError("; ".join(dict.fromkeys(reasons)))
+
+
+def try_devices() -> list[tuple[str, str, str]]:
+    """(engine, device, what came of it) for every pair that could be asked for, each one opened."""
+    found = []
+    for name, where in CANDIDATES:
+        try:
+            engine = _opener(name)(where, "auto", None, {})
+        except DeviceError as error:
+            found.append((name, where, f"no: {error}"))
+        else:
+            found.append((name, where, f"yes: {engine.device}, {engine.precision}, {GRAPH_FORMATS[name]} graphs"))
+    return found
+
+
+def _opener(name: str) -> Callable[..., Engine]:
+    return import_module(f".{name}_engine", __name__).open_engine

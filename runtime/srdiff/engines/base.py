@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, Mapping, Tuple
+from typing import Dict, Iterable, Mapping, Tuple
 
 import numpy as np
+
+from ..errors import OptionError
 
 Arrays = Dict[str, np.ndarray]
 Shapes = Mapping[str, Tuple[int, ...]]
@@ -45,3 +47,19 @@ class Engine(ABC):
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:
         """Load a graph and fix the shape of every input; the first input is the image that the free axes belong to."""
+
+
+def require_known(engine: str, options: Mapping[str, str], known: Iterable[str]) -> None:
+    """Raises OptionError for an engine option that this engine does not have."""
+    known = tuple(known)
+    for name in options:
+        if name not in known:
+            choice = f"choose from {', '.join(known)}" if known else "leave it out, or name another engine"
+            raise OptionError(f"{engine} has no option {name!r}; {choice}")
+
+
+def option_number(name: str, text: str) -> int:
+    """An engine option's value as a whole number from 0."""
+    if not text.isdecimal():
+        raise OptionError(f"{name} is {text!r}; it must be a whole number from 0")
+    return int(text)

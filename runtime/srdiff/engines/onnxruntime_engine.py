@@ -1,4 +1,4 @@
-"""ONNX Runtime on CPU and NVIDIA GPUs."""
+"""ONNX Runtime on CPU, NVIDIA GPUs and Ascend (CANN)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,28 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, one_line
-from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes
+from ..errors import BundleError, DeviceError, OptionError, one_line
+from .ascend import require_ascend
+from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes, option_number, require_known
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider"}
+PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "ascend": "CANNExecutionProvider"}
+ADVICE = {
+    "cpu": "pip install 'srdiff[cpu]'",
+    "gpu": "pip install 'srdiff[gpu]'",
+    "ascend": "pip install onnxruntime-cann",
+}
+# Of CANN, where its own default is force_fp16: float32 wherever the chip has it, the sampler's update included, and
+# float16 where it does not (the convolutions of an Ascend 910).
+CANN_PRECISION = {"auto": "allow_fp32_to_fp16", "fp32": "force_fp32", "fp16": "allow_mix_precision"}
+CANN_PRECISION_MODES = (
+    "force_fp32", "force_fp16", "allow_fp32_to_fp16", "must_keep_origin_dtype", "allow_mix_precision",
+)  # fmt: skip
+CANN_OPTIONS = (
+    "device_id", "npu_mem_limit", "arena_extend_strategy", "enable_cann_graph", "dump_graphs", "dump_om_model",
+    "precision_mode", "op_select_impl_mode", "optypelist_for_implmode",
+)  # fmt: skip
+# This project's own: nodes that CANN does not take may run on the CPU.
+ALLOW_CPU_NODES = "allow_cpu_nodes"
 
 
 class OnnxRuntimeGraph(Graph):
@@ -25,11 +43,23 @@ class OnnxRuntimeGraph(Graph):
 
 class OnnxRuntimeEngine(Engine):
     name = "onnxruntime"
-    precision = "fp32"
 
-    def __init__(self, device: str, threads: int | None) -> None:
-        self.device = device
+    def __init__(
+        self,
+        device: str,
+        precision: str,
+        threads: int | None,
+        provider_options: Mapping[str, str],
+        allow_cpu_nodes: bool = True,
+    ) -> None:
+        self._target = device
+        self.device = (
+            device if device != "ascend" else "ascend:{device_id} ({precision_mode})".format(**provider_options)
+        )
+        self.precision = precision
         self._threads = threads
+        self._provider_options = dict(provider_options)
+        self._allow_cpu_nodes = allow_cpu_nodes
 
     def compile(self, model: bytes, shapes: Shapes) -> OnnxRuntimeGraph:
         import onnxruntime as ort
@@ -41,33 +71,70 @@ class OnnxRuntimeEngine(Engine):
             options.intra_op_num_threads = self._threads
         for name, size in zip(SYMBOLIC_AXES, next(iter(shapes.values()))[2:]):
             options.add_free_dimension_override_by_name(name, size)
-        provider = PROVIDERS[self.device]
+        if not self._allow_cpu_nodes:
+            options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        provider = PROVIDERS[self._target]
         try:
-            session = ort.InferenceSession(model, options, providers=[provider])
+            session = ort.InferenceSession(model, options, providers=[(provider, self._provider_options)])
         except Exception as error:  # pybind turns each of its causes into an exception class of its own
+            if "disable_cpu_ep_fallback" in str(error):
+                raise DeviceError(
+                    f"{provider} does not take every node of the bundle's graph; allow the others to run on the CPU "
+                    f"with --engine-option {ALLOW_CPU_NODES}=1"
+                ) from error
             raise BundleError(
                 f"ONNX Runtime refuses the bundle's graph: {one_line(error)}; export the model anew"
             ) from error
         if session.get_providers()[0] != provider:
             raise DeviceError(
                 f"ONNX Runtime fell back to {session.get_providers()[0]} where {provider} was asked for; "
-                "check the CUDA and cuDNN versions that this onnxruntime-gpu was built for"
+                "check the driver and library versions that this build is made for"
             )
         return OnnxRuntimeGraph(session)
 
 
-def open_engine(device: str, precision: str, threads: int | None) -> OnnxRuntimeEngine:
+def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
     """Raises DeviceError where ONNX Runtime is missing, lacks the device's provider or the precision."""
+    provider_options = _cann_options(precision, options) if device == "ascend" else {}
+    if device != "ascend":
+        require_known(f"ONNX Runtime on {device}", options, ())
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise DeviceError("ONNX Runtime is not installed; run: pip install 'srdiff[cpu]' or 'srdiff[gpu]'") from error
+        raise DeviceError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
     available: list[str] = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise DeviceError(
             f"this ONNX Runtime {ort.__version__} has no {PROVIDERS[device]} (it has {', '.join(available)}); "
-            "for a GPU run: pip uninstall onnxruntime && pip install 'srdiff[gpu]'"
+            f"run: pip uninstall onnxruntime && {ADVICE[device]}"
         )
-    if precision not in ("auto", "fp32"):
+    if precision == "bf16" or (precision == "fp16" and device != "ascend"):
         raise DeviceError(f"ONNX Runtime runs this bundle in fp32, not {precision}; choose fp32 or another engine")
-    return OnnxRuntimeEngine(device, threads)
+    if device == "ascend":
+        require_ascend(int(provider_options["device_id"]))
+    return OnnxRuntimeEngine(
+        device,
+        "fp16" if precision == "fp16" else "fp32",
+        threads,
+        provider_options,
+        allow_cpu_nodes=device != "ascend" or options.get(ALLOW_CPU_NODES, "0") == "1",
+    )
+
+
+def _cann_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The CANN provider's options, checked, with this project's defaults."""
+    require_known("ONNX Runtime on ascend", options, (*CANN_OPTIONS, ALLOW_CPU_NODES))
+    if options.get(ALLOW_CPU_NODES, "0") not in ("0", "1"):
+        raise OptionError(f"{ALLOW_CPU_NODES} is {options[ALLOW_CPU_NODES]!r}; choose 0 or 1")
+    chosen = {
+        "device_id": "0",
+        "precision_mode": CANN_PRECISION.get(precision, CANN_PRECISION["auto"]),
+        "dump_om_model": "0",  # would drop a file into the working folder
+        **{name: value for name, value in options.items() if name != ALLOW_CPU_NODES},
+    }
+    option_number("device_id", chosen["device_id"])
+    if chosen["precision_mode"] not in CANN_PRECISION_MODES:
+        raise OptionError(
+            f"precision_mode is {chosen['precision_mode']!r}; choose one of {', '.join(CANN_PRECISION_MODES)}"
+        )
+    return chosen

@@ -8,7 +8,7 @@ from typing import Any, Mapping
 import numpy as np
 
 from ..errors import BundleError, DeviceError, one_line
-from .base import Arrays, Engine, Graph, Shapes
+from .base import Arrays, Engine, Graph, Shapes, require_known
 
 
 class OpenVinoGraph(Graph):
@@ -56,8 +56,9 @@ class OpenVinoEngine(Engine):
             ) from error
 
 
-def open_engine(device: str, precision: str, threads: int | None) -> OpenVinoEngine:
+def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OpenVinoEngine:
     """Raises DeviceError where OpenVINO is missing or cannot compute at the precision."""
+    require_known("OpenVINO", options, ())
     try:
         import openvino
     except ImportError as error:
