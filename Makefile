@@ -1,7 +1,10 @@
 # Two commands for everybody: `make demo` shows what this does, `make test` is what a change must pass.
+.DEFAULT_GOAL := test
 PYTHON ?= python3
 DEMO := .venv-demo/bin
 TEST := .venv-test/bin
+
+include lite.mk
 
 .PHONY: demo test lint format clean
 
