@@ -30,8 +30,6 @@ BOUNDS = {
     "float32": {"encoder": 2e-5, "step": 2e-5, "sampler": 2e-4},
     "float16": {"encoder": 5e-3, "step": 5e-3, "sampler": 1e-1},
 }
-# MindSpore's Tanh on CPU is off by up to 1e-4, and files hold Mish written with it.
-GRAPH_CELL_BOUNDS = {"encoder": 2e-5, "step": 2e-4, "sampler": 1e-1}
 
 
 @dataclass(frozen=True)
@@ -166,12 +164,8 @@ class _References:
         expected: dict[str, np.ndarray],
     ) -> Comparison:
         worst = max((_errors(found[name], array) for name, array in expected.items()), key=lambda pair: pair[1])
-        bound = _bounds(self.bundle, engine)[graph]
+        bound = BOUNDS[self.bundle.manifest.weights_dtype][graph]
         return Comparison(f"{engine.name} ({engine.device})", graph, kind, self.lr_shape, *worst, bound)
-
-
-def _bounds(bundle: Bundle, engine: Engine) -> dict[str, float]:
-    return GRAPH_CELL_BOUNDS if engine.name == GraphCellEngine.name else BOUNDS[bundle.manifest.weights_dtype]
 
 
 def _errors(found: np.ndarray, expected: np.ndarray) -> tuple[float, float]:
