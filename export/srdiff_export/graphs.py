@@ -75,7 +75,7 @@ class CellEngine(Engine):
     device = "cpu"
     precision = "fp32"
 
-    def __init__(self, network: SRDiff, clip_denoised: bool, graph_format: str) -> None:
+    def __init__(self, network: SRDiff, clip_denoised: bool, graph_format: str = "onnx") -> None:
         self.graph_format = graph_format
         self.encoder = CellGraph(EncoderGraph(network))
         self.step = CellGraph(StepGraph(network, clip_denoised))

@@ -6,13 +6,13 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 from tqdm import tqdm
 
 from . import __version__
 from .console import Command
+from .diversity import Wanted
 from .engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from .errors import ImageError, OptionError, SRDiffError
 from .files import require_writable
@@ -105,6 +105,20 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
     help="Side in input pixels of the windows that larger images are cut into; memory follows it.",
 )
 @click.option(
+    "--samples",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Different results per image: in_x4_1.png, in_x4_2.png, …",
+)
+@click.option("--average", is_flag=True, help="Write the samples' mean instead: higher PSNR, softer.")
+@click.option(
+    "--uncertainty",
+    is_flag=True,
+    help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 32 levels and more.",
+)
+@click.option("--consistency", is_flag=True, help="Correct the result so that shrinking it gives the input back.")
+@click.option(
     "--max-pixels",
     type=click.IntRange(1),
     default=DEFAULT_MAX_PIXELS,
@@ -126,6 +140,10 @@ def main(
     format_: str | None,
     threads: int | None,
     tile: int,
+    samples: int,
+    average: bool,
+    uncertainty: bool,
+    consistency: bool,
     max_pixels: int,
     overwrite: bool,
 ) -> None:
@@ -134,18 +152,20 @@ def main(
     INPUT is an image file, a folder of them, or - for standard input. in.png becomes in_x4.png beside it; a folder
     becomes FOLDER_x4.
     """
+    wanted = Wanted(samples, average, uncertainty, consistency)
     options = dict(_engine_option(text) for text in engine_options)
     upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile, engine_options=options)
     jobs = plan_jobs(inputs, output, format_, upscaler.scale)
     enlarged = skipped = 0
     failures: list[SRDiffError] = []
     for job in jobs:
-        if job.target is not None and job.target.exists() and not overwrite:
-            click.echo(f"{job.target} exists; skipped (--overwrite replaces it)", err=True)
+        targets = wanted.targets(job.target)
+        if all(target is not None and target.exists() for target in targets) and not overwrite:
+            click.echo(f"{targets[-1]} exists; skipped (--overwrite replaces it)", err=True)
             skipped += 1
             continue
         try:
-            click.echo(run_job(upscaler, job, seed, steps, max_pixels), err=True)
+            click.echo(run_job(upscaler, job, wanted, seed, steps, max_pixels), err=True)
             enlarged += 1
         except SRDiffError as error:
             if len(jobs) == 1:
@@ -191,13 +211,13 @@ def plan_jobs(inputs: tuple[str, ...], output: str | None, format_: str | None, 
     return jobs
 
 
-def run_job(upscaler: Upscaler, job: Job, seed: int, steps: int | None, max_pixels: int) -> str:
+def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, steps: int | None, max_pixels: int) -> str:
     """Enlarge one image and return the line that says how."""
     started = time.perf_counter()
     label = job.source.name if job.source else "standard input"
     photo = read_photo(job.source or sys.stdin.buffer, max_pixels)
     check_storable(photo, job.format, upscaler.scale)
-    target: Path | BinaryIO = job.target or sys.stdout.buffer
+    targets = wanted.targets(job.target)
     if job.target is not None:
         require_writable(job.target)
     with tqdm(desc=label, unit="step", disable=None, leave=False) as bar:
@@ -206,12 +226,13 @@ def run_job(upscaler: Upscaler, job: Job, seed: int, steps: int | None, max_pixe
             bar.total = total
             bar.update(done - bar.n)
 
-        result = upscaler.enlarge(photo, seed, steps, show)
-    write_photo(result, target, job.format)
+        for target, result in zip(targets, wanted.make(upscaler, photo, seed, steps, show)):
+            write_photo(result, target or sys.stdout.buffer, job.format)
     height, width = result.pixels.shape[:2]
     engine = upscaler.engine
+    written = ", ".join(map(str, targets)) if job.target else "standard output"
     return (
-        f"{job.target or 'standard output'}: {width}x{height}, {engine.name} {engine.device} {engine.precision}, "
+        f"{written}: {width}x{height}, {engine.name} {engine.device} {engine.precision}, "
         f"{steps or upscaler.bundle.manifest.schedule.timesteps} steps, seed {seed}, "
         f"{time.perf_counter() - started:.1f} s"
     )

@@ -29,7 +29,8 @@ def philox_noise(seed: int, sample: int = 0) -> NoiseSource:
         raise OptionError(f"seed is {seed}; it must be a whole number from 0 to 2**64 - 1")
 
     def block(stream: int, row: int, column: int) -> np.ndarray:
-        bits = np.random.Philox(key=[seed, stream], counter=[0, row, column, sample])
+        key = np.array([seed, stream], np.uint64)  # a list with a large seed would pass through float64
+        bits = np.random.Philox(key=key, counter=[0, row, column, sample])
         return np.random.Generator(bits).standard_normal((3, BLOCK, BLOCK), dtype=np.float32)
 
     def window(stream: int, top: int, left: int, height: int, width: int) -> np.ndarray:

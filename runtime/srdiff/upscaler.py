@@ -140,10 +140,14 @@ class Upscaler:
         height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
         lr_up = self.bundle.manifest.lr_up.apply(pixels, height, width)
         x0 = self.sample(pixels, lr_up, plan, noise or philox_noise(seed), callback)
+        return self.compose(photo, lr_up, x0)
+
+    def compose(self, photo: Photo, lr_up: np.ndarray, x0: np.ndarray) -> Photo:
+        """The result for a photo from lr_up and the sampled x_0, both [3, sh, sw]."""
         hr = np.clip(x0, -1, 1) / np.float32(self.bundle.manifest.res_rescale) + lr_up
-        white = np.iinfo(pixels.dtype).max
-        result = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).astype(pixels.dtype)
-        alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height, width)
+        white = np.iinfo(photo.pixels.dtype).max
+        result = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).astype(photo.pixels.dtype)
+        alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, *result.shape[1:])
         return photo.enlarged(np.ascontiguousarray(result.transpose(1, 2, 0)), alpha)
 
     def sample(

@@ -62,7 +62,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     try:
         import openvino
     except ImportError as error:
-        raise DeviceError("OpenVINO is not installed; run: pip install 'srdiff[cpu]'") from error
+        raise DeviceError("OpenVINO is not installed; on Python 3.8 or newer run: pip install 'srdiff[cpu]'") from error
     core = openvino.Core()
     native = {"fp32", *_native_half_types(core)}
     if precision == "auto":

@@ -1,0 +1,181 @@
+"""What was measured, as JSON and Markdown."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gate import Verdict
+from methods import Consistent, Mean, Method, Model
+from metrics import METRICS, Metric
+from pairs import DataSet
+from results import Row
+
+from srdiff.errors import OptionError
+from srdiff.files import atomic_file
+
+
+@dataclass(frozen=True)
+class Report:
+    """One run of the command.
+
+    Attributes:
+        command: to type for the same numbers.
+        model: the bundle's name.
+        crop: border left out of PSNR and SSIM, HR pixels.
+        missing: why LPIPS was not measured; empty where it was.
+        versions: of the engines and what else counts.
+        tables: each data set with its rows.
+        verdicts: the gate's; None where it was not asked for.
+    """
+
+    command: str
+    model: str
+    crop: int
+    missing: str
+    versions: dict[str, str]
+    tables: tuple[tuple[DataSet, list[Row]], ...]
+    verdicts: list[Verdict] | None
+
+    @property
+    def conditions(self) -> str:
+        border = f"without a border of {self.crop} pixels" if self.crop else "with the whole image"
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items() if version)
+        return (
+            f"Model {self.model}. PSNR and SSIM {border}; Y is BT.601's; FLIP at 67 pixels per degree; "
+            "LR-PSNR is the result "
+            f"shrunk by MATLAB bicubic against the input. Seconds are per image, without compiling, on "
+            f"{platform.machine()} with {versions}."
+        )
+
+
+def cells(row: Row) -> list[str]:
+    """A row of the table: method, measures, seconds."""
+    texts = [row.method.label]
+    for metric in METRICS:
+        texts.append(with_spread(metric, row.mean(metric.key), row.spread(metric.key)))
+    return [*texts, _seconds(row)]
+
+
+def _seconds(row: Row) -> str:
+    """Of a result; of what is derived from others, what it adds to theirs."""
+    if row.mean_seconds is None or isinstance(row.method, Mean):
+        return ""
+    return f"{'+' if isinstance(row.method, Consistent) else ''}{row.mean_seconds:.1f}"
+
+
+def with_spread(metric: Metric, value: float | None, spread: float | None) -> str:
+    return metric.text(value) + ("" if spread is None else f" ± {metric.text(spread)}")
+
+
+def head() -> list[str]:
+    arrows = {"higher": "↑", "lower": "↓"}
+    return ["Method", *(f"{metric.title} {arrows[metric.better]}" for metric in METRICS), "s"]
+
+
+VERDICT_HEAD = [
+    "Data",
+    "Method",
+    "Reference",
+    "PSNR-Y change dB",
+    "LPIPS change",
+    "Worst parity dB",
+    "Largest difference",
+    "Gate",
+]
+
+
+def verdict_cells(verdict: Verdict) -> list[str]:
+    return [
+        verdict.data,
+        verdict.label,
+        verdict.reference,
+        f"{verdict.psnr_change:+.4f}",
+        "n/a" if verdict.lpips_change is None else f"{verdict.lpips_change:+.5f}",
+        f"{verdict.parity:.1f}",
+        f"{verdict.levels} levels",
+        "; ".join(verdict.reasons) or "passed",
+    ]
+
+
+def markdown(report: Report) -> str:
+    """The tables, the command that made them and its conditions."""
+    parts = [f"```\n{report.command}\n```", report.conditions]
+    if report.missing:
+        parts.append(f"LPIPS was not measured: {report.missing}.")
+    for data, rows in report.tables:
+        parts += [
+            f"**{data.name}** x4, {_count(len(data.pairs), 'image')}",
+            _table(head(), [cells(row) for row in rows]),
+        ]
+    if report.verdicts is not None:
+        parts += [
+            "**Parity gate**",
+            _table(VERDICT_HEAD, [verdict_cells(verdict) for verdict in report.verdicts]),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Everything, down to the image and seed."""
+    tables = []
+    for data, rows in report.tables:
+        tables.append({"data": data.name, "rows": [_row_json(row) for row in rows]})
+    verdicts = None
+    if report.verdicts is not None:
+        verdicts = [{**asdict(verdict), "missed": verdict.reasons} for verdict in report.verdicts]
+    return {
+        "command": report.command,
+        "model": report.model,
+        "crop": report.crop,
+        "lpips_missing": report.missing,
+        "versions": report.versions,
+        "tables": tables,
+        "gate": verdicts,
+    }
+
+
+def insert(text: str, file: Path, mark: str) -> None:
+    """Put the Markdown between the lines ``<!-- mark -->`` and ``<!-- /mark -->`` of a file.
+
+    Raises:
+        OptionError: the file does not have both marks.
+    """
+    old = file.read_text(encoding="utf-8") if file.is_file() else ""
+    first, last = f"<!-- {mark} -->", f"<!-- /{mark} -->"
+    before, begin, rest = old.partition(first)
+    _, end, after = rest.partition(last)
+    if not begin or not end:
+        raise OptionError(f"{file} lacks the lines {first} and {last} that the table goes between; add them")
+    with atomic_file(file) as temporary:
+        temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
+
+
+def _row_json(row: Row) -> dict[str, Any]:
+    method: Method = row.method
+    setting = {}
+    if isinstance(method, Model):
+        setting = {"engine": method.engine, "precision": method.precision, "steps": method.steps}
+    return {
+        "method": method.label,
+        **setting,
+        "seeds": method.seeds,
+        "mean": {metric.key: row.mean(metric.key) for metric in METRICS},
+        "spread": {metric.key: row.spread(metric.key) for metric in METRICS},
+        "seconds": row.mean_seconds,
+        "images": {
+            image: [{**entry, "seconds": seconds} for entry, seconds in zip(entries, row.seconds[image])]
+            for image, entries in row.metrics.items()
+        },
+    }
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,161 @@
+"""Several results of one photo: all equally likely, their mean nearer the truth, their spread the doubt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator
+
+import numpy as np
+
+from .consistency import project
+from .errors import OptionError
+from .noise import philox_noise
+from .photo import Photo
+from .sampling import Callback
+from .upscaler import Upscaler
+
+# White in an uncertainty map: a standard deviation of an eighth of the range, 32 of 255 levels.
+FULL_DEVIATION = 1 / 8
+
+
+def draw(
+    upscaler: Upscaler,
+    photo: Photo,
+    count: int,
+    seed: int = 0,
+    steps: int | None = None,
+    callback: Callback | None = None,
+) -> Iterator[Photo]:
+    """Enlarge one photo ``count`` times with independent noise; the first is what the seed gives alone.
+
+    Args:
+        callback: called with the steps done and in all, over all results.
+
+    Raises:
+        OptionError: count is below 1, or seed or steps are outside what they may be.
+    """
+    if count < 1:
+        raise OptionError(f"{count} samples were asked for; it is at least 1")
+
+    def overall(index: int) -> Callback | None:
+        if callback is None:
+            return None
+        return lambda done, total: callback(index * total + done, count * total)
+
+    for index in range(count):
+        yield upscaler.enlarge(photo, seed, steps, overall(index), philox_noise(seed, index))
+
+
+class Moments:
+    """Mean and spread of equally large pixel arrays, one at a time (Welford, Technometrics 4, 1962)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = np.zeros(0)
+        self._squares = np.zeros(0)
+        self._dtype = np.dtype(np.uint8)
+
+    def add(self, pixels: np.ndarray) -> None:
+        """One more [h, w, 3] of uint8 or uint16.
+
+        Raises:
+            OptionError: its shape or type is not the first one's.
+        """
+        if self.count == 0:
+            self._dtype = pixels.dtype
+            self._mean, self._squares = np.zeros(pixels.shape), np.zeros(pixels.shape)
+        if (pixels.shape, pixels.dtype) != (self._mean.shape, self._dtype):
+            raise OptionError(
+                f"a sample is {pixels.dtype} {list(pixels.shape)} where the first is {self._dtype} "
+                f"{list(self._mean.shape)}; give results of one photo"
+            )
+        self.count += 1
+        difference = pixels - self._mean
+        self._mean += difference / self.count
+        self._squares += difference * (pixels - self._mean)
+
+    def mean(self) -> np.ndarray:
+        """[h, w, 3] of the samples' type, rounded."""
+        self._require(1)
+        return np.rint(self._mean).astype(self._dtype)
+
+    def deviation(self) -> np.ndarray:
+        """Standard deviation over the samples, root mean square over channels: [h, w], white is 1."""
+        self._require(2)
+        variance = self._squares.mean(axis=2) / (self.count - 1)
+        return np.sqrt(variance) / np.iinfo(self._dtype).max
+
+    def _require(self, count: int) -> None:
+        if self.count < count:
+            raise OptionError(f"{self.count} samples were added; this takes at least {count}")
+
+
+def uncertainty_map(deviation: np.ndarray) -> Photo:
+    """``Moments.deviation`` as a grey 8-bit photo: black where all agree, white from 32 levels on."""
+    grey = np.rint(np.clip(deviation / FULL_DEVIATION, 0, 1) * 255).astype(np.uint8)
+    return Photo(np.repeat(grey[..., None], 3, axis=2), grey=True)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to make of one photo.
+
+    Attributes:
+        samples: how many results to draw.
+        average: keep their mean in place of the single results.
+        uncertainty: add a map of their spread.
+        consistency: project each result, and the mean, so that shrinking it gives the photo back.
+
+    Raises:
+        OptionError: a mean or a spread was asked for of fewer than two samples.
+    """
+
+    samples: int = 1
+    average: bool = False
+    uncertainty: bool = False
+    consistency: bool = False
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise OptionError(f"samples is {self.samples}; it is at least 1")
+        for name, wanted in (("average", self.average), ("uncertainty", self.uncertainty)):
+            if wanted and self.samples < 2:
+                raise OptionError(f"{name} is taken over several samples and 1 was asked for; add --samples 8")
+
+    def targets(self, target: Path | None) -> list[Path | None]:
+        """The files to write, in the order of :meth:`make`; None is standard output.
+
+        out.png stands for itself, or for out_1.png … where there are several samples; the map is
+        out_uncertainty.png.
+        """
+        single = self.samples == 1 or self.average
+        if target is None:
+            if not single or self.uncertainty:
+                raise OptionError("standard output takes one image and several were asked for; name a file with -o")
+            return [None]
+        names = [""] if single else [f"_{index + 1}" for index in range(self.samples)]
+        names += ["_uncertainty"] if self.uncertainty else []
+        return [target.with_name(target.stem + name + target.suffix) for name in names]
+
+    def make(
+        self,
+        upscaler: Upscaler,
+        photo: Photo,
+        seed: int = 0,
+        steps: int | None = None,
+        callback: Callback | None = None,
+    ) -> Iterator[Photo]:
+        """The photos for :meth:`targets`, each as soon as it is there."""
+        moments = Moments()
+        for drawn in draw(upscaler, photo, self.samples, seed, steps, callback):
+            sample = project(drawn, photo) if self.consistency else drawn
+            if not self.average:
+                yield sample
+            if self.average or self.uncertainty:
+                moments.add(sample.pixels)
+        if self.average:
+            mean = sample.enlarged(moments.mean(), sample.alpha)
+            yield project(mean, photo) if self.consistency else mean
+        if self.uncertainty:
+            yield uncertainty_map(moments.deviation())

@@ -1,0 +1,39 @@
+"""One small photo and the LPIPS weights, where they can be had."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("flip_evaluator", reason="pip install 'srdiff[bench]'")
+
+from lpips_weights import WeightsError, load_weights
+from PIL import Image
+from skimage import data
+
+SIDE = 96
+
+
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """Eyes and hair: [96, 96, 3] uint8."""
+    return np.ascontiguousarray(data.astronaut()[64 : 64 + SIDE, 176 : 176 + SIDE])
+
+
+@pytest.fixture
+def photos(tmp_path: Path, photo: np.ndarray) -> Path:
+    """A data set of that one photo."""
+    folder = tmp_path / "Photos"
+    (folder / "HR").mkdir(parents=True)
+    Image.fromarray(photo).save(folder / "HR" / "eyes.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights() -> dict[str, np.ndarray]:
+    try:
+        return load_weights()
+    except WeightsError as error:
+        pytest.skip(str(error))

@@ -1,0 +1,235 @@
+"""The command, end to end, on one small photo: report, resuming, parity gate on every engine installed."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Mapping
+
+import methods
+import numpy as np
+import pytest
+import quality
+from click.testing import CliRunner, Result
+from gate import Verdict
+
+from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
+from srdiff.errors import DeviceError
+from srdiff.upscaler import Upscaler
+
+STEPS = "16"
+
+
+def installed() -> list[tuple[str, str]]:
+    """(engine, precision) of all that open here."""
+    found = []
+    for engine in ENGINES:
+        for precision in PRECISIONS:
+            try:
+                open_engine(engine, "auto", precision)
+            except DeviceError:
+                continue
+            found.append((engine, precision))
+    return found
+
+
+def run(photos: Path, *arguments: str) -> Result:
+    output = str(photos.parent / "out")
+    fixed = ["--data", str(photos), "-o", output, "--threads", "2"]
+    return CliRunner().invoke(quality.main, [*fixed, *arguments], catch_exceptions=False)
+
+
+def report(photos: Path) -> dict[str, Any]:
+    return json.loads((photos.parent / "out" / "quality.json").read_text())
+
+
+def test_report_holds_every_row_and_needs_nothing_else(photos: Path) -> None:
+    result = run(photos, "--steps", "2,3", "--seeds", "2", "--average", "--consistency")
+    assert result.exit_code == 0, result.output
+    (table,) = report(photos)["tables"]
+    rows = {row["method"]: row for row in table["rows"]}
+    assert len(rows) == len(table["rows"]) == 2 + 2 * 4
+    assert rows["bicubic"]["spread"]["psnr_y"] is None
+    model = next(row for row in table["rows"] if row.get("steps") == 3)
+    assert model["seeds"] == 2 and model["spread"]["psnr_y"] > 0
+    first, second = (entry["psnr_y"] for entry in model["images"]["eyes"])
+    assert first != second and model["mean"]["psnr_y"] == pytest.approx((first + second) / 2)
+
+    label = model["method"]
+    assert rows[f"{label}, mean of 2"]["mean"]["psnr_y"] > model["mean"]["psnr_y"]
+    assert rows[f"{label}, consistent"]["mean"]["lr_psnr"] > model["mean"]["lr_psnr"] + 10
+
+    page = (photos.parent / "out" / "quality.html").read_text()
+    sources = re.findall(r'(?:src|href)="([^"]{0,16})', page)
+    assert sources and all(source.startswith(("data:image/", "#")) for source in sources)
+    assert page.count("<svg") == 4 and "<script" not in page
+    text = (photos.parent / "out" / "quality.md").read_text()
+    for row in table["rows"]:
+        assert f"| {row['method']} | {row['mean']['psnr_y']:.2f}" in text
+
+
+def test_a_second_run_makes_nothing_again(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(photos, "--steps", "1").exit_code == 0
+    before = report(photos)
+
+    def never(*_: Any, **__: Any) -> None:
+        pytest.fail("a result was made again")
+
+    monkeypatch.setattr(Upscaler, "enlarge", never)
+    assert run(photos, "--steps", "1").exit_code == 0
+    assert report(photos)["tables"] == before["tables"]
+
+
+def test_another_border_measures_again_without_sampling(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(photos, "--steps", "1", "--crop", "0").exit_code == 0
+    before = report(photos)
+    monkeypatch.setattr(Upscaler, "enlarge", lambda *_: pytest.fail("a result was made again"))
+    assert run(photos, "--steps", "1", "--crop", "8").exit_code == 0
+    bicubic, bicubic_before = report(photos)["tables"][0]["rows"][0], before["tables"][0]["rows"][0]
+    assert bicubic["mean"]["psnr_y"] != bicubic_before["mean"]["psnr_y"]
+    assert bicubic["mean"]["lr_psnr"] == bicubic_before["mean"]["lr_psnr"]
+
+
+def test_an_interrupted_run_goes_on(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    enlarge = Upscaler.enlarge
+
+    def stop_after_one(self: Upscaler, photo: Any, seed: int = 0, steps: int | None = None, *rest: Any) -> Any:
+        if len(made) == 1:
+            raise KeyboardInterrupt
+        result = enlarge(self, photo, seed, steps, *rest)
+        made.extend([seed] if steps == 2 else [])
+        return result
+
+    monkeypatch.setattr(Upscaler, "enlarge", stop_after_one)
+    assert run(photos, "--steps", "2", "--seeds", "3").exit_code == 130
+    assert not (photos.parent / "out" / "quality.json").exists()
+    made[:] = [None, None]
+    assert run(photos, "--steps", "2", "--seeds", "3").exit_code == 0
+    assert made == [None, None, 1, 2]
+
+
+REFERENCE = ("onnxruntime" if ("onnxruntime", "fp32") in installed() else installed()[0][0], "fp32")
+
+
+@pytest.mark.parametrize(("engine", "precision"), [pair for pair in installed() if pair != REFERENCE])
+def test_gate_on_every_engine_installed(engine: str, precision: str, photos: Path) -> None:
+    """Each against the float32 reference, with the shipped model."""
+    arguments = ["--engine", engine, "--precision", precision, "--steps", STEPS, "--gate"]
+    arguments += ["--engine", REFERENCE[0]] if precision == "fp32" else ["--precision", "fp32"]
+    result = run(photos, *arguments)
+    assert result.exit_code == 0, result.output
+    (verdict,) = report(photos)["gate"]
+    assert not verdict["missed"] and verdict["parity"] >= 45
+
+
+class Perturbed(Graph):
+    """A graph whose results are a little off."""
+
+    def __init__(self, graph: Graph, amount: float) -> None:
+        self.graph, self.amount = graph, amount
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        outputs = self.graph.run(inputs)
+        return {name: array + np.float32(self.amount if name == "x_next" else 0) for name, array in outputs.items()}
+
+
+class PerturbedEngine(Engine):
+    device = "cpu"
+    precision = "bf16"
+    name = "broken"
+
+    def __init__(self, engine: Engine, amount: float) -> None:
+        self.engine, self.amount = engine, amount
+
+    def compile(self, model: bytes, shapes: Shapes) -> Graph:
+        return Perturbed(self.engine.compile(model, shapes), self.amount)
+
+
+@pytest.mark.parametrize(("amount", "passes"), [(0.0, True), (0.05, False)])
+def test_gate_fails_on_an_engine_that_is_off(
+    amount: float, passes: bool, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def both(bundle: Bundle, *_: Any) -> list[Upscaler]:
+        exact = open_engine("auto", "cpu", "fp32")
+        return [Upscaler(bundle, exact), Upscaler(bundle, PerturbedEngine(exact, amount))]
+
+    monkeypatch.setattr(quality, "open_upscalers", both)
+    result = run(photos, "--steps", "2", "--gate")
+    assert result.exit_code == (0 if passes else 1)
+    assert ("miss the gate" in result.output) is not passes
+    assert bool(report(photos)["gate"][0]["missed"]) is not passes
+
+
+def test_gate_needs_a_reference_and_something_to_compare(photos: Path) -> None:
+    (engine, _), *_ = installed()
+    result = run(photos, "--engine", engine, "--precision", "fp32", "--steps", "1", "--gate")
+    assert result.exit_code == 2 and "there is only one" in result.output
+    assert not (photos.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("psnr", "lpips", "parity", "missed"),
+    [
+        (0.01, 0.001, 45.0, 0),
+        (-0.011, None, 60.0, 1),
+        (0.011, 0.0, 60.0, 1),
+        (0.0, -0.0011, 60.0, 1),
+        (0.02, 0.002, 44.9, 3),
+    ],
+)
+def test_gate_bounds(psnr: float, lpips: float | None, parity: float, missed: int) -> None:
+    assert len(Verdict("Set", "a", "b", psnr, lpips, parity, 1).reasons) == missed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--steps", "0"], "numbers from 1 to 100"),
+        (["--steps", "ten"], "numbers from 1 to 100"),
+        (["--average"], "seeds"),
+        (["--crop", "60", "--steps", "1"], "--crop"),
+    ],
+)
+def test_bad_options_are_one_sentence(arguments: list[str], words: str, photos: Path) -> None:
+    result = run(photos, *arguments)
+    assert result.exit_code == 2 and words in result.output
+    assert not (photos.parent / "out" / "quality.json").exists()
+
+
+def test_table_goes_between_the_marks_of_a_file(photos: Path) -> None:
+    readme = photos.parent / "README.md"
+    readme.write_text("before\n<!-- quality -->\nold\n<!-- /quality -->\nafter\n")
+    for _ in range(2):
+        assert run(photos, "--steps", "1", "--insert", str(readme)).exit_code == 0
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- quality -->\n```") and text.endswith("<!-- /quality -->\nafter\n")
+    assert "old" not in text and text.count("| bicubic |") == 1
+    readme.write_text("no marks")
+    result = run(photos, "--steps", "1", "--insert", str(readme))
+    assert result.exit_code == 2 and readme.read_text() == "no marks"
+
+
+@pytest.mark.slow
+def test_export_loses_nothing_of_a_checkpoint(photos: Path) -> None:
+    """MindSpore's own result with the same noise is the gate's reference."""
+    pytest.importorskip("mindspore")
+    from srdiff_export.export import ExportOptions, export_bundle
+
+    ckpt = Path(__file__).parents[1] / "data" / "mindediting_tiny.ckpt"
+    bundle = photos.parent / "tiny.srdiff"
+    export_bundle(ckpt, bundle, ExportOptions(clip_denoised=True))
+    result = run(photos, "--bundle", str(bundle), "--ckpt", str(ckpt), "--precision", "fp32", "--steps", "4", "--gate")
+    assert result.exit_code == 0, result.output
+    assert {verdict["reference"] for verdict in report(photos)["gate"]} == {"mindspore fp32, 4 steps"}
+    assert report(photos)["gate"][0]["levels"] <= 1
+
+    result = run(photos, "--ckpt", str(ckpt), "--steps", "1")
+    assert result.exit_code == 2 and "exported from" in result.output
+
+
+def test_all_stands_for_what_opens_here() -> None:
+    upscalers = methods.open_upscalers(Bundle(DEFAULT_BUNDLE), ("all",), ("all",), 2)
+    assert [(u.engine.name, u.engine.precision) for u in upscalers] == installed()
