@@ -77,7 +77,7 @@ class OnnxRuntimeEngine(Engine):
         try:
             session = ort.InferenceSession(model, options, providers=[(provider, self._provider_options)])
         except Exception as error:  # pybind turns each of its causes into an exception class of its own
-            if "disable_cpu_ep_fallback" in str(error):
+            if "fallback to CPU EP has been explicitly disabled" in str(error):
                 raise DeviceError(
                     f"{provider} does not take every node of the bundle's graph; allow the others to run on the CPU "
                     f"with --engine-option {ALLOW_CPU_NODES}=1"
