@@ -51,7 +51,7 @@ class Job:
 @click.option("--tile", type=click.IntRange(1), default=DEFAULT_TILE, show_default=True, help="Side in input pixels of the windows that larger images are cut into; memory follows it.")
 @click.option("--samples", type=click.IntRange(1), default=1, show_default=True, help="Different results per image: in_x4_1.png, in_x4_2.png, …")
 @click.option("--average", is_flag=True, help="Write the samples' mean instead: higher PSNR, softer.")
-@click.option("--uncertainty", is_flag=True, help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 32 levels and more.")
+@click.option("--uncertainty", is_flag=True, help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 8 levels and more.")
 @click.option("--consistency", is_flag=True, help="Correct the result so that shrinking it gives the input back.")
 @click.option("--max-pixels", type=click.IntRange(1), default=DEFAULT_MAX_PIXELS, show_default=True, help="Refuse larger inputs before decoding them.")
 @click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are skipped.")
