@@ -54,7 +54,7 @@ def gallery(data: str, pair: Pair, rows: list[Row], store: Store, scale: int) ->
         whole.append(
             _whole(
                 _uncertainty(data, pair.name, model, store),
-                f"spread of {model.seeds} seeds, white: 32 levels",
+                f"spread of {model.seeds} seeds, white: 8 levels",
                 [],
             )
         )

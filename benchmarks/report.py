@@ -95,7 +95,7 @@ def verdict_cells(verdict: Verdict) -> list[str]:
         f"{verdict.psnr_change:+.4f}",
         "n/a" if verdict.lpips_change is None else f"{verdict.lpips_change:+.5f}",
         f"{verdict.parity:.1f}",
-        f"{verdict.levels} levels",
+        _count(verdict.levels, "level"),
         "; ".join(verdict.reasons) or "passed",
     ]
 

@@ -115,7 +115,7 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
 @click.option(
     "--uncertainty",
     is_flag=True,
-    help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 32 levels and more.",
+    help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 8 levels and more.",
 )
 @click.option("--consistency", is_flag=True, help="Correct the result so that shrinking it gives the input back.")
 @click.option(

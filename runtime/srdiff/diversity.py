@@ -15,8 +15,8 @@ from .photo import Photo
 from .sampling import Callback
 from .upscaler import Upscaler
 
-# White in an uncertainty map: a standard deviation of an eighth of the range, 32 of 255 levels.
-FULL_DEVIATION = 1 / 8
+# White in an uncertainty map: a standard deviation of 8 of 255 levels. A fixed scale, so that maps compare.
+FULL_DEVIATION = 8 / 255
 
 
 def draw(
@@ -92,7 +92,7 @@ class Moments:
 
 
 def uncertainty_map(deviation: np.ndarray) -> Photo:
-    """``Moments.deviation`` as a grey 8-bit photo: black where all agree, white from 32 levels on."""
+    """``Moments.deviation`` as a grey 8-bit photo: black where all agree, white from 8 levels on."""
     grey = np.rint(np.clip(deviation / FULL_DEVIATION, 0, 1) * 255).astype(np.uint8)
     return Photo(np.repeat(grey[..., None], 3, axis=2), grey=True)
 

@@ -73,8 +73,8 @@ def test_samples_are_repeatable_and_the_first_is_the_seeds_own(upscaler: Upscale
     assert calls == [(done, 3 * STEPS) for done in range(1, 3 * STEPS + 1)]
 
 
-def test_uncertainty_is_black_for_certainty_and_white_from_32_levels() -> None:
-    deviation = np.array([[0, 16 / 255, 32 / 255, 1.0]])
+def test_uncertainty_is_black_for_certainty_and_white_from_8_levels() -> None:
+    deviation = np.array([[0, 4 / 255, 8 / 255, 1.0]])
     grey = uncertainty_map(deviation)
     assert grey.grey and grey.pixels[0, :, 0].tolist() == [0, 128, 255, 255]
 
