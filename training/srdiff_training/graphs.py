@@ -10,22 +10,26 @@ from mindspore import Tensor, nn, ops
 
 from srdiff.bundle import CLAMP_LIMIT
 from srdiff.engines import Arrays, Engine, Graph, Shapes
-from srdiff_training.config import NetworkConfig
-from srdiff_training.network import SRDiff
+
+from .config import NetworkConfig
+from .network import SRDiff
 
 
 class EncoderGraph(nn.Cell):
-    """lr [1, 3, h, w] in [-1, 1] -> cond [1, C, sh, sw]; once per image."""
+    """lr [1, 3, h, w] in [-1, 1] -> cond [1, C, sh, sw]; once per image.
+
+    The parts keep the names that they have in the network: MindSpore renames their parameters after the latest owner.
+    """
 
     outputs = ("cond",)
 
     def __init__(self, network: SRDiff) -> None:
         super().__init__()
         self.encoder = network.encoder
-        self.unet = network.denoise_fn
+        self.denoise_fn = network.denoise_fn
 
     def construct(self, lr: Tensor) -> Tensor:
-        return self.unet.cond(self.encoder(lr))
+        return self.denoise_fn.cond(self.encoder(lr))
 
 
 class StepGraph(nn.Cell):
@@ -44,7 +48,7 @@ class StepGraph(nn.Cell):
 
     def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
         super().__init__()
-        self.unet = network.denoise_fn
+        self.denoise_fn = network.denoise_fn
         self.clip_denoised = clip_denoised
 
     def construct(
@@ -57,7 +61,7 @@ class StepGraph(nn.Cell):
         x0_prev: Tensor,
         *lr_up: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        eps = self.unet(x, time_bias, cond, *lr_up)
+        eps = self.denoise_fn(x, time_bias, cond, *lr_up)
         x0 = coef[:, 0:1] * x + coef[:, 1:2] * eps
         if self.clip_denoised:
             x0 = ops.clip_by_value(x0, -CLAMP_LIMIT, CLAMP_LIMIT)
@@ -72,11 +76,11 @@ class CellEngine(Engine):
     """
 
     name = "mindspore"
-    device = "cpu"
     precision = "fp32"
 
     def __init__(self, network: SRDiff, clip_denoised: bool, graph_format: str = "onnx") -> None:
         self.graph_format = graph_format
+        self.device = ms.get_context("device_target").lower()
         self.encoder = CellGraph(EncoderGraph(network))
         self.step = CellGraph(StepGraph(network, clip_denoised))
 
