@@ -31,11 +31,8 @@ class Pair:
         Raises:
             ImageError: a file cannot be read, has 16 bits, or the two sizes do not fit.
         """
-        hr = _eight_bit(self.hr)
+        hr = self.load_hr(scale)
         height, width = hr.shape[0] // scale, hr.shape[1] // scale
-        if not height or not width:
-            raise ImageError(f"{self.hr} is {hr.shape[1]}x{hr.shape[0]}; it must have at least {scale} pixels a side")
-        hr = np.ascontiguousarray(hr[: height * scale, : width * scale])
         if self.lr is None:
             return hr, bicubic(hr, height, width)
         lr = _eight_bit(self.lr)
@@ -45,6 +42,14 @@ class Pair:
                 "give the images that belong together"
             )
         return hr, lr
+
+    def load_hr(self, scale: int) -> np.ndarray:
+        """The true image of :meth:`load` alone."""
+        hr = _eight_bit(self.hr)
+        height, width = hr.shape[0] // scale, hr.shape[1] // scale
+        if not height or not width:
+            raise ImageError(f"{self.hr} is {hr.shape[1]}x{hr.shape[0]}; it must have at least {scale} pixels a side")
+        return np.ascontiguousarray(hr[: height * scale, : width * scale])
 
 
 @dataclass(frozen=True)

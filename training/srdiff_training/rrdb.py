@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mindspore import Tensor, nn, ops
 
+from srdiff.errors import OptionError
+
 from .config import NetworkConfig
 from .layers import PaddedConv
 
@@ -61,11 +63,53 @@ class RRDBEncoder(nn.Cell):
         self.trunk_conv = PaddedConv(channels, channels, reflect=False)
 
     def construct(self, lr: Tensor) -> Tensor:
+        return ops.concat(self.outputs(lr)[2::3], 1)
+
+    def outputs(self, lr: Tensor) -> tuple[Tensor, ...]:
+        """Output of each RRDB, and last the trunk sum: each [n, encoder_channels, h, w]."""
         first = self.conv_first((lr + 1) * 0.5)
         x = first
         outputs = ()
         for block in self.RRDB_trunk:
             x = block(x)
             outputs += (x,)
-        outputs += (first + self.trunk_conv(x),)
-        return ops.concat(outputs[2::3], 1)
+        return (*outputs, first + self.trunk_conv(x))
+
+
+class ImageHead(nn.Cell):
+    """Trunk sum [n, encoder_channels, h, w] -> image [n, 3, 4h, 4w] in about [0, 1]: what pretrains the encoder."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        channels, growth = config.encoder_channels, config.encoder_growth
+        self.upconv1 = DenseBlock(channels, growth, config.encoder_bias)
+        self.upconv2 = DenseBlock(channels, growth, config.encoder_bias)
+        self.HRconv = PaddedConv(channels, channels, reflect=False)
+        self.conv_last = PaddedConv(channels, 3, reflect=False)
+        self.lrelu = nn.LeakyReLU(NEGATIVE_SLOPE)
+
+    def construct(self, x: Tensor) -> Tensor:
+        x = self.lrelu(self.upconv1(_doubled(x)))
+        x = self.lrelu(self.upconv2(_doubled(x)))
+        return self.conv_last(self.lrelu(self.HRconv(x)))
+
+
+class RRDBUpscaler(nn.Cell):
+    """The encoder with an image head: lr [n, 3, h, w] in [-1, 1] -> hr [n, 3, 4h, 4w] in about [-1, 1]."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        if config.scale != 4:
+            raise OptionError(f"scale is {config.scale}; the RRDB's image head enlarges by 4")
+        self.config = config
+        self.encoder = RRDBEncoder(config)
+        self.head = ImageHead(config)
+
+    def construct(self, lr: Tensor) -> Tensor:
+        return self.head(self.encoder.outputs(lr)[-1]) * 2 - 1
+
+
+def _doubled(x: Tensor) -> Tensor:
+    """Twice the height and width, bilinear between pixel centres."""
+    size = (2 * x.shape[2], 2 * x.shape[3])
+    return ops.interpolate(x, size=size, mode="bilinear", align_corners=False)
