@@ -24,14 +24,41 @@ class DenseBlock(nn.Cell):
         self.conv4 = PaddedConv(channels + 3 * growth, growth, reflect=False, has_bias=has_bias)
         self.conv5 = PaddedConv(channels + 4 * growth, channels, reflect=False, has_bias=has_bias)
         self.lrelu = nn.LeakyReLU(NEGATIVE_SLOPE)
+        self.convs = [self.conv1, self.conv2, self.conv3, self.conv4, self.conv5]
+        self.growth, self.has_bias = growth, has_bias
+        self.by_input = [
+            ops.Conv2D(channels + (4 - later) * growth, 3, pad_mode="pad", pad=1) for later in range(len(self.convs))
+        ]
 
     def construct(self, x: Tensor) -> Tensor:
+        if self.training:
+            return self._train(x)
         x1 = self.lrelu(self.conv1(x))
         x2 = self.lrelu(self.conv2(ops.concat((x, x1), 1)))
         x3 = self.lrelu(self.conv3(ops.concat((x, x1, x2), 1)))
         x4 = self.lrelu(self.conv4(ops.concat((x, x1, x2, x3), 1)))
         x5 = self.conv5(ops.concat((x, x1, x2, x3, x4), 1))
         return x5 * RESIDUAL_SCALE + x
+
+    def _train(self, x: Tensor) -> Tensor:
+        """The same, summed by input: what each output sends to all convolutions after it is one convolution.
+
+        A CPU unfolds every input once and not up to five times, which halves the time of a step.
+        """
+        seen, sums, first = x, 0.0, 0
+        for k in range(len(self.convs)):
+            last = first + seen.shape[1]
+            kernels = ()
+            for conv in self.convs[k:]:
+                kernels += (conv.conv.weight[:, first:last],)
+            sums = sums + self.by_input[k](seen, ops.concat(kernels, 0))
+            if k < len(self.convs) - 1:
+                own, sums = ops.split(sums, [self.growth, sums.shape[1] - self.growth], 1)
+                seen, first = self.lrelu(self._biased(own, k)), last
+        return self._biased(sums, len(self.convs) - 1) * RESIDUAL_SCALE + x
+
+    def _biased(self, x: Tensor, k: int) -> Tensor:
+        return x + self.convs[k].conv.bias.reshape((1, -1, 1, 1)) if self.has_bias else x
 
 
 class RRDB(nn.Cell):

@@ -118,7 +118,9 @@ def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainS
         loss = NoiseLoss(network, settings.noise_schedule, settings.res_rescale, settings.freeze_encoder)
         trained = network.denoise_fn if settings.freeze_encoder else network
         weights = list(trained.get_parameters())
-    return TrainStep(loss, weights, settings, devices.gradient_reducer(weights))
+    train_step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights))
+    train_step.set_train()  # the cells have forms that train faster and export worse
+    return train_step
 
 
 class Loop:
