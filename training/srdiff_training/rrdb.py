@@ -51,8 +51,8 @@ class DenseBlock(nn.Cell):
         seen, sums = x, 0.0
         for k in range(len(self.convs)):
             kernels = ()
-            for piece in pieces[k:]:
-                kernels += (piece[k],)
+            for j in range(k, len(self.convs)):
+                kernels += (pieces[j][k],)
             sums = sums + self.by_input[k](seen, ops.concat(kernels, 0))
             if k < len(self.convs) - 1:
                 own, sums = ops.split(sums, [self.growth, sums.shape[1] - self.growth], 1)
