@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-ms = pytest.importorskip("mindspore")
+pytest.importorskip("mindspore")
 
-from mindspore import nn, ops  # noqa: E402
+import mindspore as ms
+from mindspore import nn, ops
 
-from srdiff_training.initial import initialise  # noqa: E402
-from srdiff_training.layers import CroppedTranspose, Mish, PixelShuffle  # noqa: E402
-from srdiff_training.rrdb import DenseBlock  # noqa: E402
+from srdiff_training.initial import initialise
+from srdiff_training.layers import CroppedTranspose, Mish, PixelShuffle
+from srdiff_training.rrdb import DenseBlock
 
 # Of the largest value; sums in another order differ by 4e-7 at most.
 BOUND = 5e-6

@@ -19,7 +19,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, nn
 
-from srdiff.errors import CheckpointError, OptionError, one_line
+from srdiff.errors import CheckpointError, OptionError
 from srdiff.files import atomic_file
 
 from .checkpoint import Tensors, load_checkpoint, read_tensors
@@ -146,17 +146,16 @@ def set_parameter(parameter: Parameter, own: str, array: np.ndarray, config: Net
 
 
 def _save_checkpoint(content: list[dict[str, Any]], path: Path, words: dict[str, str]) -> None:
-    """MindSpore's writer, whose failures are OSErrors here and which leaves its own temporary file behind."""
+    """MindSpore's writer, without the temporary file that it leaves behind when it fails."""
+    unfinished = path.with_suffix(".tmp")
     try:
         ms.save_checkpoint(content, str(path), append_dict=words)
         path.chmod(0o644)  # it writes files that nobody may change or replace
         with path.open("rb") as file:
             os.fsync(file.fileno())
-    except RuntimeError as error:
-        cause = error.__cause__ if isinstance(error.__cause__, OSError) else None
-        raise cause or OSError(0, one_line(error)) from error
     finally:
-        path.with_suffix(".tmp").unlink() if path.with_suffix(".tmp").exists() else None
+        if unfinished.exists():
+            unfinished.unlink()
 
 
 def numbered(folder: Path) -> list[tuple[int, Path]]:
