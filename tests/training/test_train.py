@@ -129,7 +129,7 @@ def test_the_log_goes_on_where_the_checkpoint_is(photos: Path, tmp_path: Path) -
 def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run")
     loop_of(settings).run(Progress())
-    with pytest.raises(OutputError, match="holds the run of step_00000006.ckpt; go on with --resume"):
+    with pytest.raises(OutputError, match=r"holds the run of step_00000006\.ckpt; go on with --resume"):
         train(settings)
 
 
