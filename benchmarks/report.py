@@ -157,7 +157,12 @@ def _row_json(row: Row) -> dict[str, Any]:
     method: Method = row.method
     setting = {}
     if isinstance(method, Model):
-        setting = {"engine": method.engine, "precision": method.precision, "steps": method.steps}
+        setting = {
+            "engine": method.engine,
+            "precision": method.precision,
+            "sampler": method.sampler.family,
+            "steps": method.steps,
+        }
     return {
         "method": method.label,
         **setting,
