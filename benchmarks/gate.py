@@ -7,10 +7,10 @@ from typing import Callable
 
 import numpy as np
 from methods import Method, Model
-from metrics import psnr
 from results import Row
 
 from srdiff.errors import OptionError
+from srdiff.metrics import psnr
 
 # Below what a table of two digits of PSNR and three of LPIPS shows; 45 dB is an error of 1.4 levels.
 MAX_PSNR_CHANGE_DB = 0.01

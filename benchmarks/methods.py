@@ -198,8 +198,8 @@ def open_checkpoint(ckpt: Path, bundle: Bundle) -> tuple[Upscaler, str]:
         OptionError: it holds another network than the bundle.
     """
     try:
-        from srdiff_export.graphs import CellEngine
         from srdiff_training.checkpoint import load_checkpoint
+        from srdiff_training.graphs import CellEngine
     except ImportError as error:
         raise DeviceError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[export]'") from error
     network = load_checkpoint(ckpt).build()

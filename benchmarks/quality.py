@@ -13,7 +13,6 @@ from gate import Verdict, comparisons, judge
 from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
 from metrics import Meter
 from page import html
-from pairs import find_pairs
 from report import Report, as_json, insert, markdown
 from results import Store
 from tqdm import tqdm
@@ -25,6 +24,7 @@ from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
 from srdiff.files import atomic_file
 from srdiff.samplers import Sampler
+from srdiff_training.pairs import find_pairs
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

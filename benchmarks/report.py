@@ -10,11 +10,11 @@ from typing import Any
 from gate import Verdict
 from methods import Consistent, Mean, Method, Model
 from metrics import METRICS, Metric
-from pairs import DataSet
 from results import Row
 
 from srdiff.errors import OptionError
 from srdiff.files import atomic_file
+from srdiff_training.pairs import DataSet
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from srdiff.errors import DeviceError, ParityError
 from srdiff.noise import philox_noise
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
+from srdiff_training.graphs import CellEngine, example_inputs
 from srdiff_training.network import SRDiff
 
-from .graphs import CellEngine, example_inputs
 from .mindir_file import GraphCellEngine
 
 PHOTO = Path(__file__).parent / "check_photo.png"
