@@ -17,7 +17,7 @@ from srdiff.bundle import MANIFEST_NAME, Bundle
 from srdiff.consistency import project
 from srdiff.diversity import Moments
 from srdiff.engines import ENGINES, PRECISIONS, open_engine
-from srdiff.errors import DeviceError, OptionError
+from srdiff.errors import DeviceError
 from srdiff.photo_read import photo_from
 from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
@@ -198,22 +198,7 @@ def open_checkpoint(ckpt: Path, bundle: Bundle) -> tuple[Upscaler, str]:
         OptionError: it holds another network than the bundle.
     """
     try:
-        from srdiff_training.checkpoint import load_checkpoint
-        from srdiff_training.graphs import CellEngine
+        from srdiff_training.cells import open_source
     except ImportError as error:
         raise DeviceError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[export]'") from error
-    network = load_checkpoint(ckpt).build()
-    recorded = bundle.manifest.network
-    found = vars(network.config)
-    wrong = [name for name, value in recorded.items() if name in found and _plain(found[name]) != value]
-    if wrong:
-        raise OptionError(
-            f"{ckpt} has {wrong[0]} {_plain(found[wrong[0]])} where {bundle.path} has {recorded[wrong[0]]}; "
-            "give the checkpoint that the bundle was exported from"
-        )
-    engine = CellEngine(network, bundle.manifest.clip_denoised)
-    return Upscaler(bundle, engine), hashlib.sha256(ckpt.read_bytes()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return open_source(ckpt, bundle), hashlib.sha256(ckpt.read_bytes()).hexdigest()

@@ -8,7 +8,6 @@ from srdiff.bundle import GraphFiles, LrUpRecipe, Manifest
 from srdiff.errors import OptionError
 from srdiff.schedule import Schedule
 
-from .checkpoint import Checkpoint
 from .config import NetworkConfig
 
 DEFAULT_TIMESTEPS = 100
@@ -93,14 +92,18 @@ class RecipeOptions:
     lr_up: str | None = None
     margin: int = 0
 
-    def recipe(self, checkpoint: Checkpoint) -> Recipe:
+    def recipe(self, family_name: str, stored: Schedule | None) -> Recipe:
         """The recipe for a checkpoint's network.
+
+        Args:
+            family_name: ``mindediting`` or ``leiali``.
+            stored: the checkpoint's own schedule, where it has one.
 
         Raises:
             OptionError: a wish is outside what it may be.
         """
-        family = RECIPES[checkpoint.config.family]
-        schedule = checkpoint.schedule
+        family = RECIPES[family_name]
+        schedule = stored
         if self.schedule is not None or schedule is None:
             schedule = Schedule.named(self.schedule or "cosine", self.timesteps)
         return Recipe(

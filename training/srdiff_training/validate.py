@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from srdiff.bundle import Bundle, GraphFiles
 from srdiff.metrics import fidelity, mean
 from srdiff.photo_read import photo_from
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
-from .graphs import CellEngine, time_bias_table
+from .cells import CellBundle
+from .graphs import CellEngine
 from .network import SRDiff
 from .pairs import find_pairs
 from .recipe import Recipe
@@ -34,27 +32,6 @@ class Scores:
     psnr_rgb: float | None
     ssim_rgb: float | None
     images: int
-
-
-class CellBundle(Bundle):
-    """A network in memory where the runtime expects a bundle on disk; for :class:`CellEngine`, which reads no graph.
-
-    Args:
-        network: the cells; the time bias is that of their present weights.
-        recipe: how they are sampled.
-        name: of the model, for messages.
-    """
-
-    def __init__(self, network: SRDiff, recipe: Recipe, name: str = "network") -> None:
-        self.path = Path(name)
-        self.manifest = recipe.manifest(network.config, name, (GraphFiles("onnx", "encoder", "step"),))
-        self._time_bias = time_bias_table(network, recipe.schedule.timesteps)
-
-    def read(self, name: str) -> bytes:
-        return b""
-
-    def time_bias(self) -> np.ndarray:
-        return self._time_bias
 
 
 class Validator:
