@@ -14,8 +14,9 @@ from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, o
 from metrics import Meter
 from page import html
 from pairs import find_pairs
-from report import Report, as_json, insert, markdown
+from report import Report, as_json, markdown
 from results import Store
+from tables import insert
 from tqdm import tqdm
 
 import srdiff
