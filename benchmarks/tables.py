@@ -25,7 +25,18 @@ def insert(text: str, file: Path, mark: str) -> None:
     """Put the Markdown between the lines ``<!-- mark -->`` and ``<!-- /mark -->`` of a file.
 
     Raises:
-        OptionError: the file does not have both marks.
+        OptionError: the file lacks them; it stays as it is.
+    """
+    before, after = around_marks(file, mark)
+    with atomic_file(file) as temporary:
+        temporary.write_text(f"{before}\n{text}{after}", encoding="utf-8")
+
+
+def around_marks(file: Path, mark: str) -> tuple[str, str]:
+    """A file's text up to and including the first mark, and from the last one on.
+
+    Raises:
+        OptionError: the file lacks them.
     """
     old = file.read_text(encoding="utf-8") if file.is_file() else ""
     first, last = f"<!-- {mark} -->", f"<!-- /{mark} -->"
@@ -33,5 +44,4 @@ def insert(text: str, file: Path, mark: str) -> None:
     _, end, after = rest.partition(last)
     if not begin or not end:
         raise OptionError(f"{file} lacks the lines {first} and {last} that the table goes between; add them")
-    with atomic_file(file) as temporary:
-        temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
+    return before + first, last + after

@@ -66,8 +66,8 @@ class Leiali:
         """lr [n, 3, h, w] -> what the UNet adds at full resolution, [n, C, sh, sw]."""
         return self.cond_proj(torch.cat(self.features(lr)[2::3], 1))
 
-    def unet(self, x: Tensor, time_bias: TimeBias, cond: Tensor, lr_up: Tensor | None) -> Tensor:
-        """Like :meth:`eps`, given what does not depend on x."""
+    def unet(self, x: Tensor, time_bias: TimeBias, cond: Tensor, lr_up: Tensor) -> Tensor:
+        """Like :meth:`eps`, given what does not depend on x; ``lr_up`` counts only where there is ``up_input``."""
         config = self.config
         widths = [config.unet_channels * mult for mult in config.unet_mults]
         skips = []
