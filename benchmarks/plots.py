@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import matplotlib
 
@@ -12,17 +11,11 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 from methods import Bicubic, Model
 from metrics import METRICS, Metric
+from plot_style import STYLE
 from results import Row
 
 PLOTTED = ("psnr_y", "lpips")
 SIZE_INCH = (4.2, 2.9)
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def quality_plots(rows: list[Row]) -> list[str]:

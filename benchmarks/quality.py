@@ -13,8 +13,9 @@ from gate import Verdict, comparisons, judge
 from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
 from metrics import Meter
 from page import html
-from report import Report, as_json, insert, markdown
+from report import Report, as_json, markdown
 from results import Store
+from tables import insert
 from tqdm import tqdm
 
 import srdiff

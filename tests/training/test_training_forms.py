@@ -49,7 +49,9 @@ def test_same_values_and_gradients(cell) -> None:
     results = []
     for training in (False, True):
         cell.set_train(training)
-        gradients = ops.GradOperation(get_all=True, get_by_list=True)(weighted, ms.ParameterTuple(cell.get_parameters()))
+        gradients = ops.GradOperation(get_all=True, get_by_list=True)(
+            weighted, ms.ParameterTuple(cell.get_parameters())
+        )
         (by_x,), by_weights = gradients(x)
         results.append([array.asnumpy() for array in (cell(x), by_x, *by_weights)])
     for exported, trained in zip(*results):
