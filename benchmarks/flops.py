@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
+import operator
+from functools import reduce
 
 from srdiff.bundle import Bundle
 from srdiff.engines import Shapes
@@ -68,7 +69,7 @@ def count_model(model: bytes, shapes: Shapes) -> int:
 def _operations(node: str, *shapes: tuple[int, ...]) -> int:
     sizes = [size for shape in shapes for size in shape]
     assert sizes and all(sizes), f"ONNX infers no shape at {node}"  # a symbol has size 0
-    return 2 * prod(sizes)
+    return 2 * reduce(operator.mul, sizes)
 
 
 def _gemm_axis(node: object) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -214,13 +215,15 @@ def test_a_remote_object_answers_refuses_and_dies_in_words() -> None:
 # The command
 
 
+@pytest.mark.slow
 def test_two_engines_and_their_peers_from_a_shell(mindediting: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     pytest.importorskip("onnxruntime")
     pytest.importorskip("matplotlib")
     readme = tmp_path / "README.md"
     readme.write_text("<!-- speed -->\nold\n<!-- /speed -->\n")
-    files = ["--json", tmp_path / "new" / "l.json", "--plot", tmp_path / "l.png", "--insert", readme, "--mark", "speed"]
+    files = ["--json", tmp_path / "new" / "l.json", "--plot", tmp_path / "l.png", "--insert", readme]
+    files += ["--mark", "speed"]
     engines = ["--engine", "onnxruntime:fp32", "--engine", "openvino:fp32", "--peer", "upstream-graph"]
     raced = ["torch"] if find_spec("torch") else []
     engines += ["--peer", "torch"] if raced else []
@@ -315,6 +318,7 @@ def test_card_needs_mindspore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert not (tmp_path / "cache").exists()
 
 
+@pytest.mark.slow
 def test_card_is_exported_once_at_its_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export_golden) -> None:
     """With sizes made small, for the time that an export of the real ones takes."""
     pytest.importorskip("mindspore")

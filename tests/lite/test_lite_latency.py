@@ -15,8 +15,7 @@ def test_mindspore_lite_from_a_shell(export_mindir, tmp_path):
     command = ["--bundle", bundle, "--lr", "12x16", "--steps", "2", "--runs", "2", "--threads", "1", "--json", file]
     result = subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, command)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         timeout=300,
     )
