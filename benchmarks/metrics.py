@@ -11,14 +11,10 @@ from typing import Callable
 import flip_evaluator
 import numpy as np
 from lpips_alex import Lpips
-from skimage.color import rgb2ycbcr
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from srdiff.errors import OptionError, SRDiffError
+from srdiff.errors import SRDiffError
+from srdiff.metrics import PEAK, fidelity, psnr
 from srdiff.resize import bicubic
-
-PEAK = 255
-SSIM_WINDOW = 11
 
 
 @dataclass(frozen=True)
@@ -50,42 +46,6 @@ METRICS = (
     Metric("flip", "FLIP", "lower", 3),
     Metric("lr_psnr", "LR-PSNR dB", "higher", 2),
 )
-# Of two equal images, whose PSNR is infinite: JSON knows no infinity, and a mean must survive one perfect
-# image.
-MAX_PSNR = 100.0
-
-
-def luma(image: np.ndarray) -> np.ndarray:
-    """Y of BT.601 in 16 … 235 as MATLAB's rgb2ycbcr defines it, unrounded: [h, w] float64."""
-    return rgb2ycbcr(image)[..., 0]
-
-
-def psnr(reference: np.ndarray, image: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB for a peak of 255, at most 100; any channels."""
-    if np.array_equal(reference, image):
-        return MAX_PSNR
-    return min(float(peak_signal_noise_ratio(reference, image, data_range=PEAK)), MAX_PSNR)
-
-
-def ssim(reference: np.ndarray, image: np.ndarray) -> float | None:
-    """Structural similarity (Wang et al., IEEE TIP 13, 2004), -1 … 1, Gaussian window of 11, sigma 1.5, mean
-    over channels.
-
-    None for an image smaller than the window.
-    """
-    if min(reference.shape[:2]) < SSIM_WINDOW:
-        return None
-    return float(
-        structural_similarity(
-            reference.astype(np.float64),
-            image.astype(np.float64),
-            data_range=PEAK,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-            channel_axis=2 if reference.ndim == 3 else None,
-        )
-    )
 
 
 def lr_psnr(lr: np.ndarray, image: np.ndarray) -> float:
@@ -111,8 +71,6 @@ class Meter:
     """
 
     def __init__(self, crop: int = 0) -> None:
-        if crop < 0:
-            raise OptionError(f"a border of {crop} pixels was asked for; it is at least 0")
         self.crop = crop
         self.missing = ""
         self._lpips: Callable[[np.ndarray, np.ndarray], float] | None = None
@@ -129,20 +87,10 @@ class Meter:
             lr: what ``image`` was made from.
 
         Raises:
-            OptionError: the border leaves nothing of the image.
+            OptionError: the border is negative or leaves nothing of the image.
         """
-        if 2 * self.crop >= min(hr.shape[:2]):
-            raise OptionError(
-                f"a border of {self.crop} leaves nothing of {hr.shape[1]}x{hr.shape[0]}; choose a smaller --crop"
-            )
-        inner = slice(self.crop, -self.crop or None)
-        true, found = hr[inner, inner], image[inner, inner]
-        true_y, found_y = luma(true), luma(found)
         return {
-            "psnr_y": psnr(true_y, found_y),
-            "ssim_y": ssim(true_y, found_y),
-            "psnr_rgb": psnr(true, found),
-            "ssim_rgb": ssim(true, found),
+            **fidelity(hr, image, self.crop),
             "lpips": self.lpips(hr, image),
             "flip": flip(hr, image),
             "lr_psnr": lr_psnr(lr, image),
@@ -154,12 +102,6 @@ class Meter:
             return None if self._lpips is None else self._lpips(hr, image)
         except SRDiffError:
             return None
-
-
-def mean(values: list[float | None]) -> float | None:
-    """Mean of what was measured; None where nothing was."""
-    found = [value for value in values if value is not None]
-    return float(np.mean(found)) if found else None
 
 
 def spread(values: list[float | None]) -> float | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from methods import Bicubic, Method, Model
 from metrics import METRICS
-from pairs import Pair
 from PIL import Image
 from results import Row, Store
 
 from srdiff.diversity import Moments, uncertainty_map
+from srdiff_training.pairs import Pair
 
 THUMBNAIL = 480  # longest side; more would make a page of Set14 too heavy for a phone
 CROP = 64  # HR pixels

@@ -26,7 +26,8 @@ def quality_plots(rows: list[Row]) -> list[str]:
     series: dict[str, list[tuple[Row, Model]]] = {}
     for row in rows:
         if isinstance(row.method, Model):
-            series.setdefault(f"{row.method.engine} {row.method.precision}", []).append((row, row.method))
+            name = f"{row.method.engine} {row.method.precision} {row.method.sampler.family}"
+            series.setdefault(name, []).append((row, row.method))
     bicubic = next((row for row in rows if isinstance(row.method, Bicubic)), None)
     axes = ["steps"] if len({method.steps for lines in series.values() for _, method in lines}) > 1 else []
     axes.append("seconds per image")

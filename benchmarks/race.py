@@ -18,6 +18,7 @@ from stopwatch import Stopwatch
 from srdiff.bundle import Bundle
 from srdiff.engines import Shapes
 from srdiff.photo_read import photo_from
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 # After a run some thread pools go on spinning for a moment, at the cost of the next in turn.
@@ -164,7 +165,7 @@ class Runner:
         watch = self._watch
         watch.restart()
         begin = time.perf_counter()
-        self._upscaler.enlarge(self._photo, steps=self._steps)
+        self._upscaler.enlarge(self._photo, sampler=Sampler(steps=self._steps))
         seconds = time.perf_counter() - begin
         inside, calls = watch.seconds, watch.calls
         return Timing(

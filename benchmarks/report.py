@@ -9,9 +9,10 @@ from typing import Any
 from gate import Verdict
 from methods import Consistent, Mean, Method, Model
 from metrics import METRICS, Metric
-from pairs import DataSet
 from results import Row
 from tables import count, table
+
+from srdiff_training.pairs import DataSet
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,12 @@ def _row_json(row: Row) -> dict[str, Any]:
     method: Method = row.method
     setting = {}
     if isinstance(method, Model):
-        setting = {"engine": method.engine, "precision": method.precision, "steps": method.steps}
+        setting = {
+            "engine": method.engine,
+            "precision": method.precision,
+            "sampler": method.sampler.family,
+            "steps": method.steps,
+        }
     return {
         "method": method.label,
         **setting,

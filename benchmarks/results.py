@@ -12,11 +12,12 @@ from typing import Any, Callable, Dict
 
 import numpy as np
 from methods import Method
-from metrics import Meter, mean, spread
-from pairs import DataSet
+from metrics import Meter, spread
 from PIL import Image
 
 from srdiff.files import atomic_file
+from srdiff.metrics import mean
+from srdiff_training.pairs import DataSet
 
 Metrics = Dict[str, "float | None"]
 

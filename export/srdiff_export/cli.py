@@ -11,8 +11,9 @@ import click
 
 from srdiff import __version__
 from srdiff.bundle import Bundle
-from srdiff.console import Command
+from srdiff.console import Command, table
 from srdiff.errors import OptionError
+from srdiff_training.recipe_options import recipe_options
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,42 +53,7 @@ from srdiff.errors import OptionError
     type=click.Choice(["mindediting", "leiali"]),
     help="Refuse a checkpoint of the other family.  [default: from the parameter names]",
 )
-@click.option(
-    "--schedule",
-    type=click.Choice(["cosine", "linear"]),
-    help="Noise schedule.  [default: the checkpoint's, else cosine]",
-)
-@click.option(
-    "--timesteps",
-    type=click.IntRange(1),
-    default=100,
-    show_default=True,
-    help="Length of the schedule, where the checkpoint has none.",
-)
-@click.option(
-    "--res-rescale",
-    type=float,
-    default=2.0,
-    show_default=True,
-    help="Factor of the diffused residual in training.",
-)
-@click.option(
-    "--clip-denoised/--no-clip-denoised",
-    default=None,
-    help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]",
-)
-@click.option(
-    "--lr-up",
-    type=click.Choice(["mindediting", "leiali"]),
-    help="Whose recipe makes the enlarged input.  [default: the family's]",
-)
-@click.option(
-    "--margin",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Mirrored input pixels put around an image and cropped again, for models whose borders are poor.",
-)
+@recipe_options
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16"]),
@@ -146,7 +112,7 @@ def main(
     )
     bundle, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
-    click.echo(_table(COMPARISON_HEAD, rows))
+    click.echo(table(COMPARISON_HEAD, rows))
     size = sum((target / name).stat().st_size for name in bundle.file_names)
     click.echo(f"{target}: {size / 1e6:.1f} MB, {bundle.manifest.weights_dtype} weights, verified")
 
@@ -178,13 +144,13 @@ def describe(bundle: Bundle) -> str:
     width = max(len(key) for key, _ in facts)
     lines = [f"{key:<{width}}  {value}" for key, value in facts]
     files = [[name, f"{(bundle.path / name).stat().st_size:,}"] for name in bundle.file_names]
-    lines += ["", _table(["file (hash checked)", "bytes"], files)]
+    lines += ["", table(["file (hash checked)", "bytes"], files)]
     comparisons = manifest.parity.get("comparisons", [])
     if comparisons:
         lines += [
             "",
             "Parity with the checkpoint, measured at export:",
-            _table(COMPARISON_HEAD, map(_comparison_row, comparisons)),
+            table(COMPARISON_HEAD, map(_comparison_row, comparisons)),
         ]
     return "\n".join(lines)
 
@@ -196,12 +162,6 @@ def _comparison_row(comparison: Any) -> list[str]:
     height, width = comparison["lr_shape"]
     numbers = [f"{comparison[key]:.1e}" for key in ("max_error", "relative_error", "bound")]
     return [comparison["engine"], comparison["graph"], comparison["input"], f"{height}x{width}", *numbers]
-
-
-def _table(head: list[str], rows: Any) -> str:
-    cells = [head, *rows]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
 
 
 def _short(value: Any) -> str:

@@ -14,14 +14,14 @@ import mindspore as ms
 import numpy as np
 
 import srdiff
-from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, LrUpRecipe, Manifest, write_bundle
+from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, Manifest, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
-from srdiff.schedule import Schedule
 from srdiff_training.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.config import NetworkConfig
+from srdiff_training.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
+from srdiff_training.recipe import RecipeOptions
 
-from .graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
 from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
 from .verify import Comparison, require_parity, verify_bundle
 
@@ -33,33 +33,12 @@ PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 
 
 @dataclass(frozen=True)
-class Family:
-    """How a family's own code samples, where the checkpoint does not say."""
-
-    clip_denoised: bool
-    lr_up: LrUpRecipe
-
-
-FAMILIES = {
-    # Its sampler calls the clamp and drops the result.
-    "mindediting": Family(clip_denoised=False, lr_up=LrUpRecipe("symmetric", "half_even", 255)),
-    "leiali": Family(clip_denoised=True, lr_up=LrUpRecipe("symmetric", "none", 256)),
-}
-
-
-@dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(RecipeOptions):
     """What the checkpoint does not say, and how to store it. None stands for the checkpoint's or family's own.
 
-    Attributes:
+    Attributes, beside those of :class:`RecipeOptions`:
         name: of the model; None takes the checkpoint's file name.
         family: ``mindediting`` or ``leiali``.
-        schedule: ``cosine`` or ``linear``.
-        timesteps: length of a schedule that is not in the checkpoint.
-        res_rescale: factor of the diffused residual.
-        clip_denoised: clamp x_0 to [-1, 1] in each step.
-        lr_up: the family whose recipe makes lr_up.
-        margin: mirrored LR pixels that the runtime puts around an image and crops from its result.
         formats: of the graphs: ``onnx``, ``mindir`` or both.
         shapes: LR sizes (height, width) of the MindIR graphs, which are static.
         optimize: ``ascend_oriented`` or ``ascend_oriented:SOC`` to compile the MindIR graphs for that device.
@@ -71,12 +50,6 @@ class ExportOptions:
 
     name: str | None = None
     family: str | None = None
-    schedule: str | None = None
-    timesteps: int = 100
-    res_rescale: float = 2.0
-    clip_denoised: bool | None = None
-    lr_up: str | None = None
-    margin: int = 0
     formats: tuple[str, ...] = ("onnx",)
     shapes: tuple[tuple[int, int], ...] = (DEFAULT_SHAPE,)
     optimize: str | None = None
@@ -104,8 +77,6 @@ class ExportOptions:
                 raise OptionError(f"--optimize {self.optimize} is for MindIR graphs; add --format mindir")
         if self.opset < MINDSPORE_OPSET:
             raise OptionError(f"opset is {self.opset}; the oldest that can be written is {MINDSPORE_OPSET}")
-        if not self.res_rescale > 0:
-            raise OptionError(f"res_rescale is {self.res_rescale}; it must be positive")
 
 
 def export_bundle(
@@ -156,29 +127,12 @@ def export_bundle(
 
 
 def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
-    config = checkpoint.config
-    family = FAMILIES[config.family]
-    schedule = checkpoint.schedule
-    if options.schedule is not None or schedule is None:
-        schedule = Schedule.named(options.schedule or "cosine", options.timesteps)
-    return Manifest(
-        name=options.name or ckpt.stem,
-        scale=config.scale,
-        hr_multiple=config.hr_multiple,
-        hr_minimum=config.hr_minimum,
-        schedule=schedule,
-        res_rescale=options.res_rescale,
-        clip_denoised=family.clip_denoised if options.clip_denoised is None else options.clip_denoised,
-        lr_up=family.lr_up if options.lr_up is None else FAMILIES[options.lr_up].lr_up,
-        up_input=config.up_input,
-        global_context=config.use_attn,
-        cond_channels=config.unet_channels,
-        time_bias_channels=config.time_bias_channels,
-        weights_dtype=PRECISIONS[options.precision],
-        margin=options.margin,
-        graphs=_graph_files(options),
-        network=asdict(config),
-        origin={"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
+    return options.recipe(checkpoint.config.family, checkpoint.schedule).manifest(
+        checkpoint.config,
+        options.name or ckpt.stem,
+        _graph_files(options),
+        PRECISIONS[options.precision],
+        {"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
     )
 
 

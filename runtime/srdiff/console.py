@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Iterable
 
 import click
 
@@ -44,6 +44,13 @@ class Command(click.Command):
                 raise
             click.echo(f"Error: {_sentence(error)}", err=True)
             ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """Columns as wide as their widest cell, without rules."""
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
 
 
 def _keep(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -42,6 +42,12 @@ class ParityError(SRDiffError):
     exit_code = 1
 
 
+class TrainingError(SRDiffError):
+    """Training has come to a state that going on does not mend."""
+
+    exit_code = 1
+
+
 def one_line(error: Exception) -> str:
     """A library's own message without its line breaks, to quote in a sentence."""
     return " ".join(str(error).split()) or type(error).__name__

@@ -20,10 +20,10 @@ from .torch_file import is_torch_file, read_torch_file
 
 Tensors = Dict[str, np.ndarray]
 
-# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore), the RRDB's own image head and
-# buffers that follow from the betas (leiali).
+# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` is this project's trainer's), the
+# RRDB's own image head and buffers that follow from the betas (leiali).
 _OPTIMIZER = re.compile(
-    r"^(moment[12v]?|m|v|accum|stat|momentum|ema)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
+    r"^(moment[12v]?|m|v|accum|stat|momentum|ema|raw)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|scale_sense)$"
 )
 _RRDB_HEAD = re.compile(r"^rrdb\.(upconv\d|HRconv|conv_last)\.")
@@ -65,14 +65,19 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
             another shape; the message names it.
     """
     path = Path(path)
-    raw = _read(path)
+    raw = read_tensors(path)
     tensors = {name: array for name, array in _fold_weight_norm(path, raw).items() if not _is_beside_network(name)}
     config = _infer_config(path, tensors, family)
     _check_complete(path, tensors, config)
     return Checkpoint(config, tensors, _schedule_of(path, raw))
 
 
-def _read(path: Path) -> Tensors:
+def read_tensors(path: Path) -> Tensors:
+    """Every array of a MindSpore or PyTorch checkpoint, float32, by its name in the file.
+
+    Raises:
+        CheckpointError: the file is missing, damaged or something else.
+    """
     if not path.is_file():
         raise CheckpointError(f"{path} is not a file; give the path of a .ckpt file")
     if is_torch_file(path):

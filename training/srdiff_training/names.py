@@ -63,3 +63,17 @@ def to_own_layout(own: str, array: np.ndarray, config: NetworkConfig) -> np.ndar
         # Pixel shuffle counts channel-major (c, i, j); DepthToSpace counts (i, j, c).
         return array.reshape((-1, 4, *array.shape[1:])).swapaxes(0, 1).reshape(array.shape)
     return array
+
+
+def to_public_layout(own: str, array: np.ndarray, config: NetworkConfig) -> np.ndarray:
+    """The own parameter's array as a checkpoint has it: the inverse of :func:`to_own_layout`."""
+    if config.family == "leiali" and ".time_embedding." in own and array.ndim == 4:
+        return array[:, :, 0, 0]
+    if config.family == "mindediting" and re.search(r"\.ups\.\d+\.2\.conv\.conv\.", own):
+        return array.reshape((4, -1, *array.shape[1:])).swapaxes(0, 1).reshape(array.shape)
+    return array
+
+
+def rrdb_name(own: str) -> str:
+    """What a parameter of :class:`srdiff_training.rrdb.RRDBUpscaler` is called in an RRDB checkpoint of mindediting."""
+    return re.sub(r"^(?:encoder|head)\.(.*?)(?:\.conv)?\.(weight|bias)$", r"\1.\2", own)

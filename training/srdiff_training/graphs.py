@@ -10,22 +10,27 @@ from mindspore import Tensor, nn, ops
 
 from srdiff.bundle import CLAMP_LIMIT
 from srdiff.engines import Arrays, Engine, Graph, Shapes
-from srdiff_training.config import NetworkConfig
-from srdiff_training.network import SRDiff
+
+from .config import NetworkConfig
+from .network import SRDiff
 
 
 class EncoderGraph(nn.Cell):
-    """lr [1, 3, h, w] in [-1, 1] -> cond [1, C, sh, sw]; once per image."""
+    """lr [1, 3, h, w] in [-1, 1] -> cond [1, C, sh, sw]; once per image.
 
+    The parts keep the names that they have in the network: MindSpore renames their parameters after the latest owner.
+    """
+
+    inputs = ("lr",)
     outputs = ("cond",)
 
     def __init__(self, network: SRDiff) -> None:
         super().__init__()
         self.encoder = network.encoder
-        self.unet = network.denoise_fn
+        self.denoise_fn = network.denoise_fn
 
     def construct(self, lr: Tensor) -> Tensor:
-        return self.unet.cond(self.encoder(lr))
+        return self.denoise_fn.cond(self.encoder(lr))
 
 
 class StepGraph(nn.Cell):
@@ -40,11 +45,12 @@ class StepGraph(nn.Cell):
     A further input lr_up [1, 3, H, W] exists where the network has ``up_input``.
     """
 
+    inputs = ("x", "time_bias", "cond", "coef", "noise", "x0_prev", "lr_up")
     outputs = ("x_next", "x0")
 
     def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
         super().__init__()
-        self.unet = network.denoise_fn
+        self.denoise_fn = network.denoise_fn
         self.clip_denoised = clip_denoised
 
     def construct(
@@ -57,7 +63,7 @@ class StepGraph(nn.Cell):
         x0_prev: Tensor,
         *lr_up: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        eps = self.unet(x, time_bias, cond, *lr_up)
+        eps = self.denoise_fn(x, time_bias, cond, *lr_up)
         x0 = coef[:, 0:1] * x + coef[:, 1:2] * eps
         if self.clip_denoised:
             x0 = ops.clip_by_value(x0, -CLAMP_LIMIT, CLAMP_LIMIT)
@@ -72,11 +78,11 @@ class CellEngine(Engine):
     """
 
     name = "mindspore"
-    device = "cpu"
     precision = "fp32"
 
     def __init__(self, network: SRDiff, clip_denoised: bool, graph_format: str = "onnx") -> None:
         self.graph_format = graph_format
+        self.device = ms.get_context("device_target").lower()
         self.encoder = CellGraph(EncoderGraph(network))
         self.step = CellGraph(StepGraph(network, clip_denoised))
 
@@ -90,7 +96,7 @@ class CellGraph(Graph):
         self._cell = cell
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        results = self._cell(*[ms.Tensor(array) for array in inputs.values()])
+        results = self._cell(*[ms.Tensor(inputs[name]) for name in self._cell.inputs if name in inputs])
         results = results if isinstance(results, tuple) else (results,)
         return {name: result.asnumpy() for name, result in zip(self._cell.outputs, results)}
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pairs import find_pairs
 from PIL import Image
 
 from srdiff.errors import ImageError, OptionError
 from srdiff.resize import bicubic
+from srdiff_training.pairs import find_pairs
 
 
 def save(path: Path, height: int, width: int) -> np.ndarray:
