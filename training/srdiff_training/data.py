@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +213,7 @@ def batches(crops: Crops) -> ds.Dataset:
         crops,
         COLUMNS[crops.settings.stage],
         shuffle=False,
-        num_parallel_workers=crops.settings.workers,
+        num_parallel_workers=min(crops.settings.workers, os.cpu_count() or 1),  # more are refused
         python_multiprocessing=False,
     )
     return source.batch(crops.share, drop_remainder=True)

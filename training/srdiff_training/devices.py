@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from signal import SIGTERM
 from typing import Callable, Sequence
 
 import mindspore as ms
@@ -33,18 +34,27 @@ class Devices:
         """Averages gradients over all devices; None for a single one."""
         return nn.DistributedGradReducer(list(weights), mean=True, degree=self.count) if self.count > 1 else None
 
-    def largest(self, number: int) -> int:
-        """The largest of the numbers that the devices give; all must call this together."""
-        return int(_Largest()(Tensor(np.array([number], np.float32))).asnumpy()[0])
+    def mean(self) -> nn.Cell | None:
+        """A cell that averages a tensor over all devices; None for a single one."""
+        return _Mean(self.count) if self.count > 1 else None
+
+    def any_signal(self, caught: int | None) -> int | None:
+        """A signal to stop at, if any device has caught one; all must call this together."""
+        mean = self.mean()
+        if mean is None:
+            return caught
+        total = float(mean(Tensor(np.array([caught or 0], np.float32))).asnumpy()[0])
+        return (caught or SIGTERM) if total else None
 
 
-class _Largest(nn.Cell):
-    def __init__(self) -> None:
+class _Mean(nn.Cell):
+    def __init__(self, count: int) -> None:
         super().__init__()
-        self.reduce = ops.AllReduce(ops.ReduceOp.MAX)
+        self.total = ops.AllReduce()  # sums: MindSpore's CPU kernel does nothing else
+        self.count = count
 
     def construct(self, x: Tensor) -> Tensor:
-        return self.reduce(x)
+        return self.total(x) / self.count
 
 
 def join_devices(settings: Settings) -> Devices:

@@ -45,16 +45,18 @@ class DenseBlock(nn.Cell):
 
         A CPU unfolds every input once and not up to five times, which halves the time of a step.
         """
-        seen, sums, first = x, 0.0, 0
+        pieces = ()  # of each convolution's kernel, by input
         for k in range(len(self.convs)):
-            last = first + seen.shape[1]
+            pieces += (ops.split(self.convs[k].conv.weight, [x.shape[1]] + [self.growth] * k, 1),)
+        seen, sums = x, 0.0
+        for k in range(len(self.convs)):
             kernels = ()
-            for conv in self.convs[k:]:
-                kernels += (conv.conv.weight[:, first:last],)
+            for j in range(k, len(self.convs)):
+                kernels += (pieces[j][k],)
             sums = sums + self.by_input[k](seen, ops.concat(kernels, 0))
             if k < len(self.convs) - 1:
                 own, sums = ops.split(sums, [self.growth, sums.shape[1] - self.growth], 1)
-                seen, first = self.lrelu(self._biased(own, k)), last
+                seen = self.lrelu(self._biased(own, k))
         return self._biased(sums, len(self.convs) - 1) * RESIDUAL_SCALE + x
 
     def _biased(self, x: Tensor, k: int) -> Tensor:

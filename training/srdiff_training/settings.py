@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
-from srdiff.errors import OptionError
+from srdiff.errors import OptionError, one_line
 from srdiff.schedule import BETAS, Schedule
 
 from .config import NetworkConfig
@@ -158,30 +158,35 @@ def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Setti
     Raises:
         OptionError: the file is not there or no YAML, a key is unknown, or a value does not fit.
     """
-    import yaml
-
     path = CONFIGS / f"{stage}_{config}.yaml"
     if not path.is_file():
         path = Path(config)
     if not path.is_file():
         names = ", ".join(sorted(file.stem[len(stage) + 1 :] for file in CONFIGS.glob(f"{stage}_*.yaml")))
         raise OptionError(f"{config} is not a file; give a YAML file or one of {names}")
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OptionError(f"{path} is no YAML ({' '.join(str(error).split())}); correct it") from error
-    if not isinstance(values, dict) or not isinstance(values.get("network", {}), dict):
+    values = _parse(str(path), path.read_bytes()) or {}
+    if not isinstance(values, dict):
         raise OptionError(f"{path} is no list of keys and values; write one 'key: value' a line")
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
             raise OptionError(f"--set {change} has no value; write it as key=value")
-        target = values
-        if key.startswith("network."):
-            key = key[len("network.") :]
-            target = values.setdefault("network", {})
-        target[key] = yaml.safe_load(text)
+        value = _parse(f"--set {change}", text)
+        network = values.get("network") or {}
+        if key.startswith("network.") and isinstance(network, dict):
+            values["network"] = {**network, key[len("network.") :]: value}
+        else:
+            values[key] = value
     return settings_from(stage, values)
+
+
+def _parse(source: str, text: str | bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} is no YAML ({one_line(error)}); correct it") from error
 
 
 def settings_from(stage: str, values: dict[str, Any]) -> Settings:
@@ -191,8 +196,13 @@ def settings_from(stage: str, values: dict[str, Any]) -> Settings:
         raise OptionError(f"the configuration is for another stage than {stage}; run srdiff-train with its own")
     if isinstance(values.get("data"), str):
         values["data"] = [values["data"]]
-    network = {"family": "mindediting", **(values.pop("network", None) or {})}
-    fitting = _coerced(Settings, {"data": [], **values}, "")
+    network = values.pop("network", None) or {}
+    if not isinstance(network, dict):
+        raise OptionError(
+            f"network is {network!r}; write its sizes under it, as network.KEY=VALUE or in lines of a file"
+        )
+    network = {"family": "mindediting", **network}
+    fitting = _coerced(Settings, {**values, "data": values.get("data") or []}, "")
     return Settings(stage=stage, network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")), **fitting)
 
 

@@ -20,7 +20,7 @@ class TrainStep(nn.Cell):
         loss: a cell from a batch to a number.
         weights: what is trained.
         settings: Adam's betas, the norm to clip at, the precision.
-        reduce_gradients: averages gradients over devices; None on a single one.
+        reduce_gradients, reduce_loss: average over devices; None on a single one.
 
     Attributes:
         weights, average, moment1, moment2: the trained parameters, their exponential moving average, Adam's moments.
@@ -34,6 +34,7 @@ class TrainStep(nn.Cell):
         weights: Sequence[Parameter],
         settings: Settings,
         reduce_gradients: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]] | None = None,
+        reduce_loss: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
@@ -45,6 +46,7 @@ class TrainStep(nn.Cell):
         self.skips_overflow = settings.precision == "fp16"
         self.gradient = ops.GradOperation(get_by_list=True, sens_param=True)(loss, self.weights)
         self.reduce_gradients = reduce_gradients
+        self.reduce_loss = reduce_loss
         self.clip_norm = settings.clip_norm
         self.beta1, self.beta2 = settings.beta1, settings.beta2
         self.adam = ops.Adam()
@@ -56,6 +58,8 @@ class TrainStep(nn.Cell):
         gradients = self.gradient(*batch, ops.fill(loss.dtype, loss.shape, self.scale))
         if self.reduce_gradients is not None:
             gradients = self.reduce_gradients(gradients)
+        if self.reduce_loss is not None:
+            loss = self.reduce_loss(loss)
         squares = 0.0
         for gradient in gradients:
             squares += ops.square(gradient).sum()

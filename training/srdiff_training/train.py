@@ -118,7 +118,7 @@ def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainS
         loss = NoiseLoss(network, settings.noise_schedule, settings.res_rescale, settings.freeze_encoder)
         trained = network.denoise_fn if settings.freeze_encoder else network
         weights = list(trained.get_parameters())
-    train_step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights))
+    train_step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights), devices.mean())
     train_step.set_train()  # the cells have forms that train faster and export worse
     return train_step
 
@@ -182,9 +182,7 @@ class Loop:
         if self.devices.count == 1:
             return caught.signal
         # All must stop after the same step, or the others wait for gradients that never come.
-        if step % self.settings.log_every:
-            return None
-        return self.devices.largest(caught.signal or 0) or None
+        return None if step % self.settings.log_every else self.devices.any_signal(caught.signal)
 
     def _after(self, progress: Progress, stops: bool) -> Progress:
         """Log, validate and save, each when its time has come."""

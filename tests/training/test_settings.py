@@ -1,0 +1,100 @@
+"""What a run is told, and the sentences for what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from srdiff.errors import OptionError
+from srdiff_training.settings import CONFIGS, load_settings, settings_from
+
+PLACES = ["data=photos", "output=run"]
+
+
+@pytest.mark.parametrize("stage", ["rrdb", "srdiff"])
+@pytest.mark.parametrize("name", ["card", "small"])
+def test_configurations_that_come_along(stage: str, name: str) -> None:
+    settings = load_settings(stage, name, PLACES)
+    assert settings_from(stage, settings.plain()) == settings  # as a checkpoint keeps them
+    assert settings.data == ("photos",)
+
+
+def test_the_card() -> None:
+    srdiff, rrdb = load_settings("srdiff", "card", PLACES), load_settings("rrdb", "card", PLACES)
+    assert (srdiff.batch, srdiff.epochs, srdiff.patch, srdiff.timesteps) == (64, 60, 160, 100)
+    assert (srdiff.learning_rate, srdiff.final_learning_rate, rrdb.learning_rate) == (1.6e-4, 1e-5, 2.2e-4)
+    assert (srdiff.beta1, srdiff.beta2, srdiff.schedule) == (0.9, 0.99, "cosine")
+    assert srdiff.network == rrdb.network
+
+
+def test_changes_have_the_last_word(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("batch: 2\nlearning_rate: 1e-4\ndata: [a, b]\nnetwork: {unet_channels: 8}\n")
+    changes = ["batch=6", "output=x", "network.unet_mults=[1, 3]", "final_learning_rate=1e-6", "freeze_encoder=no"]
+    settings = load_settings("srdiff", str(tmp_path / "c.yaml"), changes)
+    assert (settings.batch, settings.data, settings.output) == (6, ("a", "b"), "x")
+    assert (settings.learning_rate, settings.final_learning_rate) == (1e-4, 1e-6)  # YAML reads 1e-6 as a word
+    assert (settings.network.unet_channels, settings.network.unet_mults) == (8, (1, 3))
+    assert settings.freeze_encoder is False
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("bacth=3", "unknown key bacth; did you mean batch?"),
+        ("network.unet_chanels=3", "unknown key network.unet_chanels; did you mean network.unet_channels?"),
+        ("learningrate=1", "did you mean learning_rate?"),
+        ("batch=many", "batch is 'many'; it must be a whole number"),
+        ("batch=1.5", "batch is 1.5; it must be a whole number"),
+        ("batch=true", "must be a whole number"),
+        ("batch=0", "batch is 0; it must be at least 1"),
+        ("freeze_encoder=1", "freeze_encoder is 1; it must be true or false"),
+        ("learning_rate=-1", "learning_rate is -1.0; it must be positive"),
+        ("ema_decay=1", "ema_decay is 1.0; it must be at least 0 and below 1"),
+        ("patch=100", "patch is 100"),
+        ("device=npu", "device is 'npu'; choose one of cpu, ascend, gpu"),
+        ("precision=fp16", "precision fp16 is not available on a CPU"),
+        ("schedule=sigmoid", "schedule is 'sigmoid'"),
+        ("network.unet_mults=7", "network.unet_mults is 7; it must be a list of whole numbers"),
+        ("data=", "no photos to train on"),
+        ("output=", "no folder for the run"),
+        ("batch", "--set batch has no value"),
+        ("batch={", "is no YAML"),
+        ("network=3", "network is 3"),
+        ("network=[1]", "network is [1]"),
+    ],
+)
+def test_what_does_not_fit_is_named(change: str, message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        load_settings("srdiff", "small", [*PLACES, change])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("a: [", "is no YAML"), ("- 1\n- 2", "no list of keys"), ("stage: rrdb", "another stage")]
+)
+def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(OptionError, match=message):
+        load_settings("srdiff", str(tmp_path / "c.yaml"), PLACES)
+
+
+def test_no_such_configuration() -> None:
+    with pytest.raises(OptionError, match="large is not a file; give a YAML file or one of card, small"):
+        load_settings("srdiff", "large", PLACES)
+
+
+def test_only_one_source_of_weights() -> None:
+    with pytest.raises(OptionError, match="init_from and encoder_from are both given"):
+        load_settings("srdiff", "small", [*PLACES, "init_from=a", "encoder_from=b"])
+    with pytest.raises(OptionError, match="encoder_from is for the stage srdiff"):
+        load_settings("rrdb", "small", [*PLACES, "encoder_from=b"])
+
+
+def test_every_key_of_the_files_is_plain() -> None:
+    """A reader of the files finds no key twice and no tag."""
+    for file in CONFIGS.glob("*.yaml"):
+        keys = [line.split(":")[0] for line in file.read_text().splitlines() if line and line[0] not in " #"]
+        assert keys == list(yaml.safe_load(file.read_text()))

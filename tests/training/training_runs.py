@@ -1,0 +1,39 @@
+"""Tiny training runs: photos, settings and a compiled step that several tests share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from srdiff_training.settings import Settings, settings_from
+
+SIZES = {"encoder_channels": 4, "encoder_blocks": 2, "encoder_growth": 2, "unet_channels": 4, "unet_mults": [1, 2]}
+TINY = {
+    "network": SIZES,
+    "patch": 16,
+    "batch": 4,
+    "epochs": 1,
+    "steps_per_epoch": 6,
+    "freeze_encoder": False,
+    "log_every": 1,
+    "save_every": 2,
+    "workers": 1,
+}
+
+
+def make_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((40, 52), (36, 32), (61, 47))) -> Path:
+    """Photos of (height, width) with structure at every scale."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (height, width) in enumerate(sizes):
+        rng = np.random.default_rng(number)
+        smooth = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((width, height), Image.BICUBIC)
+        noisy = np.asarray(smooth, np.int64) + rng.integers(-30, 31, (height, width, 3))
+        Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / f"photo_{number}.png")
+    return folder
+
+
+def tiny_settings(data: Path, output: Path, stage: str = "srdiff", **changes: Any) -> Settings:
+    return settings_from(stage, {**TINY, "data": str(data), "output": str(output), **changes})
