@@ -54,7 +54,7 @@ class Verdict:
 def comparisons(methods: list[Method]) -> list[tuple[Model, Model]]:
     """(model, reference) for every engine and setting but the references themselves.
 
-    The reference of a number of steps is, in float32, the checkpoint's own network where there is one, else
+    The reference of a sampler's setting is, in float32, the checkpoint's own network where there is one, else
     ONNX Runtime, else the first engine.
 
     Raises:
@@ -62,8 +62,8 @@ def comparisons(methods: list[Method]) -> list[tuple[Model, Model]]:
     """
     models = [method for method in methods if isinstance(method, Model)]
     found = []
-    for steps in dict.fromkeys(model.steps for model in models):
-        group = [model for model in models if model.steps == steps]
+    for sampler in dict.fromkeys(model.sampler for model in models):
+        group = [model for model in models if model.sampler == sampler]
         reference = _reference(group)
         found += [(model, reference) for model in group if model is not reference]
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import pickle
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from cache import cache_folder
 
 from srdiff.errors import SRDiffError
 from srdiff.files import atomic_file
@@ -38,13 +38,6 @@ class WeightsError(SRDiffError):
     """The LPIPS weights cannot be had or are not those that were published."""
 
     exit_code = 1
-
-
-def cache_folder() -> Path:
-    """``$SRDIFF_CACHE``, else ``srdiff`` in the user's cache folder."""
-    if "SRDIFF_CACHE" in os.environ:
-        return Path(os.environ["SRDIFF_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "srdiff"
 
 
 def load_weights() -> dict[str, np.ndarray]:

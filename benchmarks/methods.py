@@ -20,6 +20,7 @@ from srdiff.engines import ENGINES, PRECISIONS, open_engine
 from srdiff.errors import DeviceError
 from srdiff.photo_read import photo_from
 from srdiff.resize import bicubic
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 # A result already made: (method, seed) -> pixels, for the image in hand.
@@ -66,12 +67,16 @@ class Bicubic(Method):
 
 @dataclass(frozen=True)
 class Model(Method):
-    """The model on one engine, at one number of steps."""
+    """The model on one engine, with one sampler."""
 
     upscaler: Upscaler
-    steps: int
+    sampler: Sampler
     seeds: int
     source: str = ""  # of a checkpoint's own network, the file's hash
+
+    @property
+    def steps(self) -> int:
+        return self.sampler.steps or self.upscaler.bundle.manifest.schedule.timesteps
 
     @property
     def engine(self) -> str:
@@ -85,7 +90,7 @@ class Model(Method):
     def label(self) -> str:  # type: ignore[override]
         device = self.upscaler.engine.device
         where = self.engine if device == "cpu" else f"{self.engine} {device}"
-        return f"{where} {self.precision}, {self.steps} steps"
+        return f"{where} {self.precision}, {self.sampler.label(self.upscaler.bundle.manifest.schedule)}"
 
     def identity(self) -> dict[str, Any]:
         manifest = (self.upscaler.bundle.path / MANIFEST_NAME).read_bytes()
@@ -94,17 +99,17 @@ class Model(Method):
             "version": getattr(sys.modules.get(self.engine), "__version__", ""),
             "device": self.upscaler.engine.device,
             "precision": self.precision,
-            "steps": self.steps,
+            "sampler": vars(self.sampler),
             "bundle": hashlib.sha256(manifest).hexdigest(),
             "source": self.source,
             "code": runtime_hash(),
         }
 
     def prepare(self, lr: np.ndarray) -> None:
-        self.upscaler.enlarge(photo_from(lr), steps=1)  # compiles the graphs for this size
+        self.upscaler.enlarge(photo_from(lr), sampler=Sampler(steps=1))  # compiles the graphs for this size
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
-        return self.upscaler.enlarge(photo_from(lr), seed, self.steps).pixels
+        return self.upscaler.enlarge(photo_from(lr), seed, self.sampler).pixels
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import matplotlib
 
@@ -12,17 +11,11 @@ matplotlib.use("svg")
 from matplotlib import pyplot
 from methods import Bicubic, Model
 from metrics import METRICS, Metric
+from plot_style import STYLE
 from results import Row
 
 PLOTTED = ("psnr_y", "lpips")
 SIZE_INCH = (4.2, 2.9)
-STYLE: Any = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "grid.alpha": 0.3,
-}
 
 
 def quality_plots(rows: list[Row]) -> list[str]:
@@ -33,7 +26,8 @@ def quality_plots(rows: list[Row]) -> list[str]:
     series: dict[str, list[tuple[Row, Model]]] = {}
     for row in rows:
         if isinstance(row.method, Model):
-            series.setdefault(f"{row.method.engine} {row.method.precision}", []).append((row, row.method))
+            name = f"{row.method.engine} {row.method.precision} {row.method.sampler.family}"
+            series.setdefault(name, []).append((row, row.method))
     bicubic = next((row for row in rows if isinstance(row.method, Bicubic)), None)
     axes = ["steps"] if len({method.steps for lines in series.values() for _, method in lines}) > 1 else []
     axes.append("seconds per image")

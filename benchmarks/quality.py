@@ -13,8 +13,9 @@ from gate import Verdict, comparisons, judge
 from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
 from metrics import Meter
 from page import html
-from report import Report, as_json, insert, markdown
+from report import Report, as_json, markdown
 from results import Store
+from tables import insert
 from tqdm import tqdm
 
 import srdiff
@@ -23,6 +24,7 @@ from srdiff.console import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
 from srdiff.files import atomic_file
+from srdiff.samplers import Sampler
 from srdiff_training.pairs import find_pairs
 
 
@@ -58,6 +60,14 @@ from srdiff_training.pairs import find_pairs
     help="Repeatable.  [default: auto]",
 )
 @click.option("--steps", help="Numbers of sampler steps, like 10,20,50.  [default: all of the model's]")
+@click.option(
+    "--sampler",
+    "samplers",
+    multiple=True,
+    default=["ddpm"],
+    metavar="NAME[:ETA[:SPACING]]",
+    help="Like ddpm, ddim:0.5 or dpm++:0:trailing; repeatable.  [default: ddpm]",
+)
 @click.option(
     "--seeds",
     type=click.IntRange(1),
@@ -113,6 +123,7 @@ def main(
     engines: tuple[str, ...],
     precisions: tuple[str, ...],
     steps: str | None,
+    samplers: tuple[str, ...],
     seeds: int,
     average: bool,
     consistency: bool,
@@ -137,7 +148,9 @@ def main(
     data = [find_pairs(folder, scale, limit) for folder in folders]
     if len({entry.name for entry in data}) < len(data):
         raise OptionError("two data sets have the same folder name, by which results are kept; rename one")
-    methods = _methods(model, engines, precisions, steps, seeds, ckpt, threads, average, consistency)
+    methods = _methods(
+        model, engines, precisions, _samplers(samplers, steps, model), seeds, ckpt, threads, average, consistency
+    )
     if gated:
         comparisons(methods)  # an impossible gate is refused before the work
     meter = Meter(crop)
@@ -174,7 +187,7 @@ def _methods(
     bundle: Bundle,
     engines: tuple[str, ...],
     precisions: tuple[str, ...],
-    steps: str | None,
+    samplers: list[Sampler],
     seeds: int,
     ckpt: Path | None,
     threads: int | None,
@@ -187,12 +200,27 @@ def _methods(
         sources.append(open_checkpoint(ckpt, bundle))
     drawn: list[Method] = [Bicubic(bundle.manifest.scale)]
     for upscaler, source in sources:
-        for count in _step_counts(steps, bundle.manifest.schedule.timesteps):
-            model = Model(upscaler, count, seeds, source)
+        for sampler in samplers:
+            model = Model(upscaler, sampler, seeds, source)
             drawn += [model, Mean(model)] if average else [model]
     if not consistency:
         return drawn
     return [method for plain in drawn for method in (plain, Consistent(plain))]
+
+
+def _samplers(texts: tuple[str, ...], steps: str | None, bundle: Bundle) -> list[Sampler]:
+    """Every sampler at every number of steps."""
+    found = []
+    for text in texts:
+        name, _, setting = text.partition(":")
+        eta, _, spacing = setting.partition(":")
+        try:
+            number = float(eta) if eta else None
+        except ValueError as error:
+            raise OptionError(f"--sampler {text!r} has no number for eta; write it like ddim:0.5") from error
+        counts = _step_counts(steps, bundle.manifest.schedule.timesteps)
+        found += [Sampler(name, count, number, spacing or "even") for count in counts]
+    return list(dict.fromkeys(found))
 
 
 def _step_counts(text: str | None, timesteps: int) -> list[int]:

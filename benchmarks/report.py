@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from gate import Verdict
 from methods import Consistent, Mean, Method, Model
 from metrics import METRICS, Metric
 from results import Row
+from tables import count, table
 
-from srdiff.errors import OptionError
-from srdiff.files import atomic_file
 from srdiff_training.pairs import DataSet
 
 
@@ -95,7 +93,7 @@ def verdict_cells(verdict: Verdict) -> list[str]:
         f"{verdict.psnr_change:+.4f}",
         "n/a" if verdict.lpips_change is None else f"{verdict.lpips_change:+.5f}",
         f"{verdict.parity:.1f}",
-        _count(verdict.levels, "level"),
+        count(verdict.levels, "level"),
         "; ".join(verdict.reasons) or "passed",
     ]
 
@@ -107,13 +105,13 @@ def markdown(report: Report) -> str:
         parts.append(f"LPIPS was not measured: {report.missing}.")
     for data, rows in report.tables:
         parts += [
-            f"**{data.name}** x4, {_count(len(data.pairs), 'image')}",
-            _table(head(), [cells(row) for row in rows]),
+            f"**{data.name}** x4, {count(len(data.pairs), 'image')}",
+            table(head(), [cells(row) for row in rows]),
         ]
     if report.verdicts is not None:
         parts += [
             "**Parity gate**",
-            _table(VERDICT_HEAD, [verdict_cells(verdict) for verdict in report.verdicts]),
+            table(VERDICT_HEAD, [verdict_cells(verdict) for verdict in report.verdicts]),
         ]
     return "\n\n".join(parts) + "\n"
 
@@ -137,27 +135,16 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def insert(text: str, file: Path, mark: str) -> None:
-    """Put the Markdown between the lines ``<!-- mark -->`` and ``<!-- /mark -->`` of a file.
-
-    Raises:
-        OptionError: the file does not have both marks.
-    """
-    old = file.read_text(encoding="utf-8") if file.is_file() else ""
-    first, last = f"<!-- {mark} -->", f"<!-- /{mark} -->"
-    before, begin, rest = old.partition(first)
-    _, end, after = rest.partition(last)
-    if not begin or not end:
-        raise OptionError(f"{file} lacks the lines {first} and {last} that the table goes between; add them")
-    with atomic_file(file) as temporary:
-        temporary.write_text(f"{before}{first}\n{text}{last}{after}", encoding="utf-8")
-
-
 def _row_json(row: Row) -> dict[str, Any]:
     method: Method = row.method
     setting = {}
     if isinstance(method, Model):
-        setting = {"engine": method.engine, "precision": method.precision, "steps": method.steps}
+        setting = {
+            "engine": method.engine,
+            "precision": method.precision,
+            "sampler": method.sampler.family,
+            "steps": method.steps,
+        }
     return {
         "method": method.label,
         **setting,
@@ -170,12 +157,3 @@ def _row_json(row: Row) -> dict[str, Any]:
             for image, entries in row.metrics.items()
         },
     }
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

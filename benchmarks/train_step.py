@@ -103,12 +103,12 @@ def torch_step(settings: Any, data: tuple[np.ndarray, ...], threads: int) -> Ste
     """Forward, backward, clipping, Adam and averaging in PyTorch eager, float32."""
     import torch
     import torch.nn.functional as F
+    from tests.training.torch_reference import Weights, reference
 
     from srdiff_training.initial import initialise
     from srdiff_training.names import public_name, public_shape, to_public_layout
     from srdiff_training.network import SRDiff
     from srdiff_training.step import rates_at
-    from tests.training.torch_reference import Weights, reference
 
     torch.set_num_threads(threads)
     config = settings.network

@@ -14,7 +14,7 @@ from srdiff.engines import Engine, open_engine
 from srdiff.engines.mindspore_lite_engine import reads
 from srdiff.errors import DeviceError, ParityError
 from srdiff.noise import philox_noise
-from srdiff.samplers import ddpm
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 from srdiff_training.graphs import CellEngine, example_inputs
 from srdiff_training.network import SRDiff
@@ -151,7 +151,7 @@ class _References:
 
     def _sample(self, engine: Engine) -> dict[str, np.ndarray]:
         manifest = self.bundle.manifest
-        plan = ddpm(manifest.schedule, min(SAMPLER_STEPS, manifest.schedule.timesteps))
+        plan = Sampler(steps=min(SAMPLER_STEPS, manifest.schedule.timesteps)).plan(manifest.schedule)
         lr_up = manifest.lr_up.apply(self.photo, *(size * manifest.scale for size in self.lr_shape))
         return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, lr_up, plan, philox_noise(0))}
 

@@ -18,6 +18,7 @@ from .errors import ImageError, OptionError, SRDiffError
 from .files import require_writable
 from .photo_read import DEFAULT_MAX_PIXELS, read_photo
 from .photo_write import FORMATS, check_storable, format_of, write_photo
+from .samplers import SAMPLERS, SPACINGS, Sampler
 from .upscaler import DEFAULT_TILE, Upscaler
 
 STREAM = "-"
@@ -69,6 +70,19 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
     help="Of the noise; another seed, another picture.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Sampler steps, up to the model's timesteps.  [default: all]")
+@click.option("--sampler", type=click.Choice(list(SAMPLERS)), default="ddpm", show_default=True)
+@click.option(
+    "--eta",
+    type=click.FloatRange(0, 1),
+    help="Fresh noise per step for ddim and dpm++: 0 is sharper, 1 nearer the truth.  [default: 0]",
+)
+@click.option(
+    "--spacing",
+    type=click.Choice(list(SPACINGS)),
+    default="even",
+    show_default=True,
+    help="Which timesteps are taken when not all are.",
+)
 @click.option("--device", type=click.Choice(["auto", *DEVICES]), default="auto", show_default=True)
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)
 @click.option(
@@ -133,6 +147,9 @@ def main(
     model: Path | None,
     seed: int,
     steps: int | None,
+    sampler: str,
+    eta: float | None,
+    spacing: str,
     device: str,
     engine: str,
     engine_options: tuple[str, ...],
@@ -153,6 +170,7 @@ def main(
     becomes FOLDER_x4.
     """
     wanted = Wanted(samples, average, uncertainty, consistency)
+    chosen = Sampler(sampler, steps, eta, spacing)
     options = dict(_engine_option(text) for text in engine_options)
     upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile, engine_options=options)
     jobs = plan_jobs(inputs, output, format_, upscaler.scale)
@@ -165,7 +183,7 @@ def main(
             skipped += 1
             continue
         try:
-            click.echo(run_job(upscaler, job, wanted, seed, steps, max_pixels), err=True)
+            click.echo(run_job(upscaler, job, wanted, seed, chosen, max_pixels), err=True)
             enlarged += 1
         except SRDiffError as error:
             if len(jobs) == 1:
@@ -211,7 +229,7 @@ def plan_jobs(inputs: tuple[str, ...], output: str | None, format_: str | None, 
     return jobs
 
 
-def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, steps: int | None, max_pixels: int) -> str:
+def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, sampler: Sampler, max_pixels: int) -> str:
     """Enlarge one image and return the line that says how."""
     started = time.perf_counter()
     label = job.source.name if job.source else "standard input"
@@ -226,14 +244,14 @@ def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, steps: int 
             bar.total = total
             bar.update(done - bar.n)
 
-        for target, result in zip(targets, wanted.make(upscaler, photo, seed, steps, show)):
+        for target, result in zip(targets, wanted.make(upscaler, photo, seed, sampler, show)):
             write_photo(result, target or sys.stdout.buffer, job.format)
     height, width = result.pixels.shape[:2]
     engine = upscaler.engine
     written = ", ".join(map(str, targets)) if job.target else "standard output"
     return (
         f"{written}: {width}x{height}, {engine.name} {engine.device} {engine.precision}, "
-        f"{steps or upscaler.bundle.manifest.schedule.timesteps} steps, seed {seed}, "
+        f"{sampler.label(upscaler.bundle.manifest.schedule)}, seed {seed}, "
         f"{time.perf_counter() - started:.1f} s"
     )
 

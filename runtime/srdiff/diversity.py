@@ -12,6 +12,7 @@ from .consistency import project
 from .errors import OptionError
 from .noise import philox_noise
 from .photo import Photo
+from .samplers import DDPM, Sampler
 from .sampling import Callback
 from .upscaler import Upscaler
 
@@ -24,7 +25,7 @@ def draw(
     photo: Photo,
     count: int,
     seed: int = 0,
-    steps: int | None = None,
+    sampler: Sampler = DDPM,
     callback: Callback | None = None,
 ) -> Iterator[Photo]:
     """Enlarge one photo ``count`` times with independent noise; the first is what the seed gives alone.
@@ -33,7 +34,7 @@ def draw(
         callback: called with the steps done and in all, over all results.
 
     Raises:
-        OptionError: count is below 1, or seed or steps are outside what they may be.
+        OptionError: count is below 1, or seed or sampler steps are outside what they may be.
     """
     if count < 1:
         raise OptionError(f"{count} samples were asked for; it is at least 1")
@@ -44,7 +45,7 @@ def draw(
         return lambda done, total: callback(index * total + done, count * total)
 
     for index in range(count):
-        yield upscaler.enlarge(photo, seed, steps, overall(index), philox_noise(seed, index))
+        yield upscaler.enlarge(photo, seed, sampler, overall(index), philox_noise(seed, index))
 
 
 class Moments:
@@ -143,12 +144,12 @@ class Wanted:
         upscaler: Upscaler,
         photo: Photo,
         seed: int = 0,
-        steps: int | None = None,
+        sampler: Sampler = DDPM,
         callback: Callback | None = None,
     ) -> Iterator[Photo]:
         """The photos for :meth:`targets`, each as soon as it is there."""
         moments = Moments()
-        for drawn in draw(upscaler, photo, self.samples, seed, steps, callback):
+        for drawn in draw(upscaler, photo, self.samples, seed, sampler, callback):
             sample = project(drawn, photo) if self.consistency else drawn
             if not self.average:
                 yield sample

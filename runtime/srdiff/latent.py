@@ -14,7 +14,7 @@ from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
 from .photo_read import photo_from
 from .photo_write import to_array, to_pil
-from .samplers import Plan, ddpm
+from .samplers import DDPM, Plan
 from .sampling import Callback
 from .upscaler import Upscaler
 
@@ -94,7 +94,7 @@ def fuse(
     residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -1, 1)
 
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
-    plan = Plan(tuple(step for step in ddpm(manifest.schedule) if step.t < remaining))
+    plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]
     start = _diffused(residual, kept, manifest.margin * upscaler.scale, philox_noise(seed), manifest.schedule.timesteps)
     result = upscaler.compose(photo, lr_up, upscaler.sample(photo.pixels, lr_up, plan, start, callback))

@@ -35,6 +35,13 @@ class Window:
         y, x = self.top * scale, self.left * scale
         return image[..., y : y + self.height * scale, x : x + self.width * scale]
 
+    def add(self, result: np.ndarray, image: np.ndarray, scale: int) -> None:
+        """Add this window's share of a result [c, scale * height, scale * width], which is changed, to the image."""
+        result *= self.row_weight[:, None]
+        result *= self.column_weight
+        target = self.hr(image, scale)
+        target += result
+
 
 def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     """The smallest window, at most ``tile``, that covers ``size`` with as few windows as ``tile`` does.

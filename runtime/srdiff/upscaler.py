@@ -18,7 +18,7 @@ from .photo import Photo
 from .photo_read import photo_from
 from .photo_write import to_array, to_pil
 from .resize import bicubic
-from .samplers import Plan, ddpm
+from .samplers import DDPM, Plan, Sampler
 from .sampling import Callback, run_plan
 from .tiles import Window, choose_tile, cut, fit_tile, tile_overlap
 
@@ -105,6 +105,9 @@ class Upscaler:
         steps: int | None = None,
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
+        sampler: str = "ddpm",
+        eta: float | None = None,
+        spacing: str = "even",
     ) -> Any:
         """Enlarge one image.
 
@@ -115,27 +118,28 @@ class Upscaler:
             steps: 1 … timesteps of the model; None takes all.
             callback: called as ``callback(done, total)`` after each run of the step graph; may raise to stop.
             noise: replaces the seed's noise.
+            sampler, eta, spacing: see :class:`srdiff.samplers.Sampler`.
 
         Returns:
             What came in, ``scale`` times as large: a PIL image with its profile, EXIF and dpi, or an array.
 
         Raises:
             ImageError: the image is of a kind that is not taken.
-            OptionError: seed or steps are outside what they may be.
+            OptionError: seed, steps or the sampler's settings are outside what they may be.
         """
-        result = self.enlarge(photo_from(image), seed, steps, callback, noise)
+        result = self.enlarge(photo_from(image), seed, Sampler(sampler, steps, eta, spacing), callback, noise)
         return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
     def enlarge(
         self,
         photo: Photo,
         seed: int = 0,
-        steps: int | None = None,
+        sampler: Sampler = DDPM,
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
         """Like :meth:`upscale`, for a photo as :func:`srdiff.photo_read.read_photo` gives it."""
-        plan = ddpm(self.bundle.manifest.schedule, steps)
+        plan = sampler.plan(self.bundle.manifest.schedule)
         pixels = photo.pixels
         height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
         lr_up = self.bundle.manifest.lr_up.apply(pixels, height, width)

@@ -17,6 +17,7 @@ from gate import Verdict
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.errors import DeviceError
+from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
 STEPS = "16"
@@ -96,11 +97,11 @@ def test_an_interrupted_run_goes_on(photos: Path, monkeypatch: pytest.MonkeyPatc
     made = []
     enlarge = Upscaler.enlarge
 
-    def stop_after_one(self: Upscaler, photo: Any, seed: int = 0, steps: int | None = None, *rest: Any) -> Any:
+    def stop_after_one(self: Upscaler, photo: Any, seed: int = 0, sampler: Sampler = DDPM, *rest: Any) -> Any:
         if len(made) == 1:
             raise KeyboardInterrupt
-        result = enlarge(self, photo, seed, steps, *rest)
-        made.extend([seed] if steps == 2 else [])
+        result = enlarge(self, photo, seed, sampler, *rest)
+        made.extend([seed] if sampler.steps == 2 else [])
         return result
 
     monkeypatch.setattr(Upscaler, "enlarge", stop_after_one)

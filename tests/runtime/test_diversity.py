@@ -18,9 +18,11 @@ from srdiff.diversity import Moments, Wanted, draw, uncertainty_map
 from srdiff.errors import OptionError
 from srdiff.photo import Photo
 from srdiff.resize import bicubic
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 STEPS = 3  # few enough that samples still differ much
+SAMPLER = Sampler(steps=STEPS)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +66,9 @@ def test_moments_of_too_few_or_unlike_samples_are_refused() -> None:
 
 def test_samples_are_repeatable_and_the_first_is_the_seeds_own(upscaler: Upscaler, small: Photo) -> None:
     calls: list[tuple[int, int]] = []
-    first = [sample.pixels for sample in draw(upscaler, small, 3, 7, STEPS, lambda *done: calls.append(done))]
-    again = [sample.pixels for sample in draw(upscaler, small, 2, 7, STEPS)]
-    np.testing.assert_array_equal(first[0], upscaler.enlarge(small, 7, STEPS).pixels)
+    first = [sample.pixels for sample in draw(upscaler, small, 3, 7, SAMPLER, lambda *done: calls.append(done))]
+    again = [sample.pixels for sample in draw(upscaler, small, 2, 7, SAMPLER)]
+    np.testing.assert_array_equal(first[0], upscaler.enlarge(small, 7, SAMPLER).pixels)
     for one, other in zip(first, again):
         np.testing.assert_array_equal(one, other)
     assert not np.array_equal(first[0], first[1]) and not np.array_equal(first[1], first[2])
@@ -99,7 +101,7 @@ def test_wanted_refuses_what_makes_no_sense(arguments: dict[str, int]) -> None:
 def test_targets_are_what_is_made(wanted: Wanted, names: list[str], upscaler: Upscaler, small: Photo) -> None:
     targets = wanted.targets(Path("folder/o.png"))
     assert targets == [Path("folder") / name for name in names]
-    made = list(wanted.make(upscaler, small, steps=1))
+    made = list(wanted.make(upscaler, small, sampler=Sampler(steps=1)))
     assert len(made) == len(targets)
     assert all(photo.pixels.shape == (64, 80, 3) for photo in made)
     assert [photo.grey for photo in made] == ["uncertainty" in name for name in names]
@@ -109,9 +111,9 @@ def test_consistency_brings_every_result_back_to_the_input(upscaler: Upscaler, s
     def error(photo: Photo) -> float:
         return float(np.abs(bicubic(photo.pixels, 16, 20).astype(np.float64) - small.pixels).mean())
 
-    plain = [error(photo) for photo in Wanted(samples=2).make(upscaler, small, 0, STEPS)]
-    mean, *_ = Wanted(samples=2, average=True, consistency=True).make(upscaler, small, 0, STEPS)
-    kept = [error(photo) for photo in Wanted(samples=2, consistency=True).make(upscaler, small, 0, STEPS)]
+    plain = [error(photo) for photo in Wanted(samples=2).make(upscaler, small, 0, SAMPLER)]
+    mean, *_ = Wanted(samples=2, average=True, consistency=True).make(upscaler, small, 0, SAMPLER)
+    kept = [error(photo) for photo in Wanted(samples=2, consistency=True).make(upscaler, small, 0, SAMPLER)]
     assert max([*kept, error(mean)]) < 0.2 < 1 < min(plain)
 
 

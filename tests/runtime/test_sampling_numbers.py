@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from srdiff.errors import OptionError
 from srdiff.noise import BLOCK, philox_noise
-from srdiff.samplers import ddpm, spaced_timesteps
+from srdiff.samplers import SAMPLERS, SPACINGS, Plan, Sampler, Step, spaced_timesteps
 from srdiff.schedule import Schedule, cosine_betas, linear_betas
 
 
@@ -37,7 +37,7 @@ def test_a_schedule_refuses_impossible_betas(betas):
 def test_ddpm_is_the_posterior_of_the_paper(name):
     """Every row against eqs. 4, 6, 7 of Ho et al. in scalar arithmetic."""
     betas = Schedule.named(name).betas
-    plan = ddpm(Schedule.named(name))
+    plan = Sampler().plan(Schedule.named(name))
     assert [step.t for step in plan] == list(range(99, -1, -1))
     for step in plan:
         acp = np.prod([1 - beta for beta in betas[: step.t + 1]])
@@ -60,7 +60,7 @@ def test_ddpm_is_the_posterior_of_the_paper(name):
 def test_a_shorter_plan_keeps_the_marginals(steps):
     """From x_t ~ N(sqrt(acp) x_0, 1 - acp), one step must give the same at the next timestep."""
     schedule = Schedule.named("cosine")
-    plan = ddpm(schedule, steps)
+    plan = Sampler(steps=steps).plan(schedule)
     acp = schedule.alpha_cumprod
     t = [step.t for step in plan]
     assert t[0] == 99
@@ -72,6 +72,124 @@ def test_a_shorter_plan_keeps_the_marginals(steps):
         assert Q**2 * (1 - acp[step.t]) + S**2 == pytest.approx(1 - acp_next, abs=1e-9)
 
 
+def walk(plan, eps_of, x, noises, limit=math.inf):
+    """x_0 by the table, in float64, as the step graph computes it."""
+    x0 = np.zeros_like(x)
+    for step, noise in zip(plan, noises):
+        C, D, P, Q, R, S = step.coef
+        previous, x0 = x0, np.clip(C * x + D * eps_of(x, step.t), -limit, limit)
+        x = P * x0 + Q * x + R * previous + S * noise
+    return x
+
+
+def eps_of(x, t):
+    """Some network, smooth in x and t."""
+    return np.tanh(0.7 * x) + 0.1 * np.cos(3 * x + 0.05 * t)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5, 20, 100])
+@pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
+def test_ddim_is_equation_12_of_the_paper(eta, steps):
+    """x_{t-1} from x_t and eps as the paper writes it, without the detour over P and Q."""
+    schedule = Schedule.named("cosine")
+    acp, t = schedule.alpha_cumprod, spaced_timesteps(100, steps)
+    x, *noises = np.random.default_rng(1).standard_normal((steps + 1, 50))
+    expected = x
+    for now, after, noise in zip(t, [*t[1:], None], noises):
+        kept = 1.0 if after is None else acp[after]
+        eps = eps_of(expected, now)
+        sigma = eta * math.sqrt((1 - kept) / (1 - acp[now])) * math.sqrt(1 - acp[now] / kept)
+        x0 = (expected - math.sqrt(1 - acp[now]) * eps) / math.sqrt(acp[now])
+        expected = math.sqrt(kept) * x0 + math.sqrt(max(1 - kept - sigma**2, 0)) * eps + sigma * noise
+    found = walk(Sampler("ddim", steps, eta).plan(schedule), eps_of, x, noises)
+    # C is 2029 at t = 99, so float64's 1e-16 has become some 1e-12 of values up to 2000
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10, 50])
+@pytest.mark.parametrize("eta", [0, 1])
+def test_dpm_solver_is_algorithm_2_of_the_paper(eta, steps):
+    """The paper's recursion in lambda, for the ODE and the SDE."""
+    schedule = Schedule.named("cosine")
+    acp, t = schedule.alpha_cumprod, spaced_timesteps(100, steps)
+    alpha = [math.sqrt(acp[now]) for now in t] + [1.0]
+    sigma = [math.sqrt(1 - acp[now]) for now in t] + [0.0]
+    half_log_snr = [math.log(a / s) if s else math.inf for a, s in zip(alpha, sigma)]
+    x, *noises = np.random.default_rng(2).standard_normal((steps + 1, 50))
+    expected, before = x, None
+    for i, noise in enumerate(noises):
+        x0 = np.clip((expected - sigma[i] * eps_of(expected, t[i])) / alpha[i], -1, 1)
+        h = half_log_snr[i + 1] - half_log_snr[i]
+        estimate = x0
+        if before is not None and i + 1 < steps:
+            r = (half_log_snr[i] - half_log_snr[i - 1]) / h
+            estimate = (1 + 1 / (2 * r)) * x0 - 1 / (2 * r) * before
+        before = x0
+        if eta == 0:
+            expected = sigma[i + 1] / sigma[i] * expected - alpha[i + 1] * math.expm1(-h) * estimate
+        else:
+            expected = (
+                sigma[i + 1] / sigma[i] * math.exp(-h) * expected
+                - alpha[i + 1] * math.expm1(-2 * h) * estimate
+                + sigma[i + 1] * math.sqrt(-math.expm1(-2 * h)) * noise
+            )
+    found = walk(Sampler("dpm++", steps, eta).plan(schedule), eps_of, x, noises, limit=1)
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpm++"])
+@pytest.mark.parametrize("steps", [4, 20])
+def test_samplers_agree_with_those_of_diffusers(name, steps):
+    """On the same betas and timesteps; diffusers computes in float32."""
+    diffusers = pytest.importorskip("diffusers")
+    torch = pytest.importorskip("torch")
+    schedule = Schedule.named("cosine")
+    common = {"num_train_timesteps": 100, "trained_betas": list(schedule.betas), "prediction_type": "epsilon"}
+    if name == "ddim":
+        theirs = diffusers.DDIMScheduler(**common, clip_sample=True, set_alpha_to_one=True)
+        theirs.set_timesteps(steps)
+    else:
+        theirs = diffusers.DPMSolverMultistepScheduler(**common, final_sigmas_type="zero", thresholding=False)
+        theirs.set_timesteps(timesteps=spaced_timesteps(100, steps).tolist())
+    t = [int(number) for number in theirs.timesteps]
+    limit = 1 if name == "ddim" else math.inf
+    table, eta = SAMPLERS[name]
+    rows = table(schedule.alpha_cumprod[t], eta).tolist()
+    plan = Plan(tuple(Step(now, tuple(row)) for now, row in zip(t, rows)))
+    x = np.random.default_rng(3).standard_normal(64)
+    expected = torch.from_numpy(x)
+    for now in theirs.timesteps:
+        eps = torch.from_numpy(eps_of(expected.numpy(), int(now)))
+        extra = {"use_clipped_model_output": True} if name == "ddim" else {}
+        expected = theirs.step(eps, now, expected, **extra).prev_sample
+    found = walk(plan, eps_of, x, np.zeros((steps, 64)), limit)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=2e-4, atol=2e-4)
+
+
+@given(steps=st.integers(1, 100), spacing=st.sampled_from(sorted(SPACINGS)), timesteps=st.integers(1, 100))
+def test_timesteps_fall_from_the_noisiest(steps, spacing, timesteps):
+    steps = min(steps, timesteps)
+    t = spaced_timesteps(timesteps, steps, spacing)
+    assert len(t) == steps
+    assert t[0] == timesteps - 1
+    assert t[-1] >= 0
+    assert (np.diff(t) < 0).all()
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"name": "euler"}, {"spacing": "odd"}, {"eta": 0.5}, {"name": "ddim", "eta": 1.5}, {"name": "ddim", "eta": -1}],
+)
+def test_impossible_samplers_are_refused(setting):
+    with pytest.raises(OptionError, match=str(next(iter(setting.values())) if "eta" not in setting else "eta")):
+        Sampler(**setting)
+
+
+def test_ddpm_is_ddim_with_all_its_noise():
+    schedule = Schedule.named("linear")
+    assert Sampler("ddpm", 30).plan(schedule) == Sampler("ddim", 30, 1.0).plan(schedule)
+
+
 @pytest.mark.parametrize("steps", [0, 101, -1])
 def test_impossible_step_counts_are_refused(steps):
     with pytest.raises(OptionError, match="1 to 100"):
@@ -79,7 +197,7 @@ def test_impossible_step_counts_are_refused(steps):
 
 
 def test_a_plan_prints_as_a_table():
-    text = str(ddpm(Schedule.named("cosine"), 3)).splitlines()
+    text = str(Sampler(steps=3).plan(Schedule.named("cosine"))).splitlines()
     assert len(text) == 4
     assert text[0].split() == ["t", "C", "D", "P", "Q", "R", "S"]
 

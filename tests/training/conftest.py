@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Iterator
 
 import pytest
+
+with suppress(ImportError):
+    import torch
+
+    torch.set_num_threads(1)  # on small tensors a second thread waits for MindSpore's and costs a hundred times more
 
 
 @pytest.fixture

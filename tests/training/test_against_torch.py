@@ -13,11 +13,12 @@ from ..conftest import DATA
 torch = pytest.importorskip("torch")
 ms = pytest.importorskip("mindspore")
 
+from torch_reference import Weights, random_state, reference  # noqa: E402
+
 from srdiff_training.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.config import NetworkConfig  # noqa: E402
 
 from .checkpoint_files import TORCH_LAYOUTS, save_mindspore, save_torch  # noqa: E402
-from .torch_reference import Weights, random_state, reference  # noqa: E402
 
 # Of the largest value; measured 1.6e-6 at most. The reference computes in float64, so this is the cells' own rounding.
 BOUND = 1e-5

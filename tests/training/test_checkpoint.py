@@ -21,11 +21,12 @@ from ..conftest import DATA, Golden
 torch = pytest.importorskip("torch")
 ms = pytest.importorskip("mindspore")
 
+from torch_reference import random_state  # noqa: E402
+
 from srdiff_training.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.config import NetworkConfig  # noqa: E402
 
 from .checkpoint_files import TORCH_LAYOUTS, save_mindspore, save_torch  # noqa: E402
-from .torch_reference import random_state  # noqa: E402
 
 SMALL = {
     family: NetworkConfig(family, 2, 2, 2, 1, unet_channels=4, unet_mults=(1, 2), up_input=True)

@@ -11,6 +11,7 @@ from srdiff.console import table
 from srdiff.metrics import DEFINITIONS, Measured, fidelity, mean, psnr
 from srdiff.photo_read import photo_from
 from srdiff.resize import bicubic
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 from .pairs import DataSet
@@ -74,7 +75,7 @@ def evaluate(
         scores = {BICUBIC: fidelity(hr, bicubic(lr, hr.shape[0], hr.shape[1]), setting.crop)}
         results = []
         for name, upscaler in models.items():
-            results.append(upscaler.enlarge(photo_from(lr), setting.seed, setting.steps).pixels)
+            results.append(upscaler.enlarge(photo_from(lr), setting.seed, Sampler(steps=setting.steps)).pixels)
             scores[name] = fidelity(hr, results[-1], setting.crop)
             advance(f"{pair.name} {name}")
         parity = levels = None

@@ -21,6 +21,7 @@ class EncoderGraph(nn.Cell):
     The parts keep the names that they have in the network: MindSpore renames their parameters after the latest owner.
     """
 
+    inputs = ("lr",)
     outputs = ("cond",)
 
     def __init__(self, network: SRDiff) -> None:
@@ -44,6 +45,7 @@ class StepGraph(nn.Cell):
     A further input lr_up [1, 3, H, W] exists where the network has ``up_input``.
     """
 
+    inputs = ("x", "time_bias", "cond", "coef", "noise", "x0_prev", "lr_up")
     outputs = ("x_next", "x0")
 
     def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
@@ -94,7 +96,7 @@ class CellGraph(Graph):
         self._cell = cell
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        results = self._cell(*[ms.Tensor(array) for array in inputs.values()])
+        results = self._cell(*[ms.Tensor(inputs[name]) for name in self._cell.inputs if name in inputs])
         results = results if isinstance(results, tuple) else (results,)
         return {name: result.asnumpy() for name, result in zip(self._cell.outputs, results)}
 

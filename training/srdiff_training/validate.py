@@ -7,6 +7,7 @@ from pathlib import Path
 
 from srdiff.metrics import fidelity, mean
 from srdiff.photo_read import photo_from
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 from .cells import CellBundle
@@ -72,10 +73,11 @@ class Validator:
             OptionError: steps, seed or crop are outside what they may be.
         """
         upscaler = Upscaler(CellBundle(self._network, self._recipe), self._engine)
+        sampler = Sampler(steps=steps)
         measured = []
         for pair in self._pairs:
             hr, lr = pair.load(upscaler.scale)
-            measured.append(fidelity(hr, upscaler.enlarge(photo_from(lr), seed, steps).pixels, self.crop))
+            measured.append(fidelity(hr, upscaler.enlarge(photo_from(lr), seed, sampler).pixels, self.crop))
         means = {key: mean([entry[key] for entry in measured]) for key in measured[0]}
         return Scores(**means, images=len(measured))
 

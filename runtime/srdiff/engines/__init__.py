@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Callable, Mapping
 
 from ..errors import DeviceError, OptionError
+from ..machine import usable_cpus
 from .base import PRECISIONS, Arrays, Engine, Graph, Shapes
 
 # Best first: what ``auto`` tries, as (engine, device).
@@ -41,7 +43,8 @@ def open_engine(
         device: ``cpu``, ``gpu``, ``ascend`` or ``auto``. A named device is never replaced by another.
         precision: of the UNet's arithmetic: ``fp32``, ``bf16``, ``fp16``, or ``auto`` for the fastest that the
             device computes natively. The sampler's update is float32 in any case.
-        threads: CPU threads per run; None leaves it to the engine.
+        threads: CPU threads per run; None leaves it to the engine, or takes the container's share of the machine's
+            CPUs where that is less.
         options: what only this engine and device have, like ``{"device_id": "1"}``; see each engine's module.
         formats: of the bundle's graphs; ``auto`` takes no engine that loads none of them.
 
@@ -56,6 +59,8 @@ def open_engine(
         raise OptionError(f"precision is {precision!r}; choose one of auto, {', '.join(PRECISIONS)}")
     if threads is not None and threads < 1:
         raise OptionError(f"threads is {threads}; it must be at least 1")
+    if threads is None and usable_cpus() < (os.cpu_count() or 1):
+        threads = usable_cpus()
 
     candidates = [
         (name, where)

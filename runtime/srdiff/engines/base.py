@@ -28,6 +28,47 @@ class Graph(ABC):
         Safe to call from several threads at once. The inputs must not change while it runs.
         """
 
+    def loop(self, feedback: Mapping[str, str]) -> Loop:
+        """A loop around this graph, for one thread; ``feedback`` names the input that each output becomes."""
+        return HostLoop(self, feedback)
+
+
+class Loop(ABC):
+    """A graph run again and again on its own results, which stay where the graph computes."""
+
+    @abstractmethod
+    def put(self, name: str, array: np.ndarray) -> None:
+        """Set an input, C-contiguous float32; it stays for all runs that follow and must not be changed meanwhile."""
+
+    @abstractmethod
+    def run(self) -> None:
+        """Run once; every output of the feedback is then the next run's input."""
+
+    @abstractmethod
+    def get(self, output: str) -> np.ndarray:
+        """An output of the last run, valid until the next."""
+
+
+class HostLoop(Loop):
+    """For engines whose arrays are in main memory anyway: passes references on, copies nothing."""
+
+    def __init__(self, graph: Graph, feedback: Mapping[str, str]) -> None:
+        self._graph = graph
+        self._feedback = feedback
+        self._inputs: Arrays = {}
+        self._outputs: Arrays = {}
+
+    def put(self, name: str, array: np.ndarray) -> None:
+        self._inputs[name] = array
+
+    def run(self) -> None:
+        self._outputs = self._graph.run(self._inputs)
+        for output, name in self._feedback.items():
+            self._inputs[name] = self._outputs[output]
+
+    def get(self, output: str) -> np.ndarray:
+        return self._outputs[output]
+
 
 class Engine(ABC):
     """An inference library, opened on one device at one precision.

@@ -66,6 +66,7 @@ class OnnxRuntimeEngine(Engine):
 
         options = ort.SessionOptions()
         options.log_severity_level = 3
+        options.enable_mem_pattern = False  # planned buffers doubled the memory of a step and saved no time
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
         if self._threads is not None:
             options.intra_op_num_threads = self._threads

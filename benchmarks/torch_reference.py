@@ -1,4 +1,4 @@
-"""A second version of both families' networks, in PyTorch functions, to check the MindSpore cells against.
+"""A second version of both families' networks, in PyTorch functions: to check the cells against, and to race.
 
 Tensors are asked for by the names that the family's checkpoints use, so a state dict made here is a checkpoint, and
 nothing of ``srdiff_training`` but its description of sizes has a part in it.
@@ -6,13 +6,16 @@ nothing of ``srdiff_training`` but its description of sizes has a part in it.
 
 from __future__ import annotations
 
+from typing import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from srdiff_training.config import NetworkConfig
 
-torch.set_num_threads(1)  # on small tensors a second thread waits for MindSpore's and costs a hundred times more
+# (name of a residual block, its channels) -> its time bias [n or 1, channels, 1, 1]
+TimeBias = Callable[[str, int], Tensor]
 
 
 class Weights:
@@ -51,30 +54,40 @@ class Leiali:
 
     def eps(self, x: Tensor, t: Tensor, lr: Tensor, lr_up: Tensor) -> Tensor:
         """x [n, 3, sh, sw], t [n], lr [n, 3, h, w], lr_up [n, 3, sh, sw] -> the noise in x."""
+        cond = self.cond(lr)
+        embedding = F.mish(self.time_embedding(t))
+
+        def time_bias(block: str, channels: int) -> Tensor:
+            return self.dense(f"{block}.mlp.1", embedding, channels)[:, :, None, None]
+
+        return self.unet(x, time_bias, cond, lr_up)
+
+    def cond(self, lr: Tensor) -> Tensor:
+        """lr [n, 3, h, w] -> what the UNet adds at full resolution, [n, C, sh, sw]."""
+        return self.cond_proj(torch.cat(self.features(lr)[2::3], 1))
+
+    def unet(self, x: Tensor, time_bias: TimeBias, cond: Tensor, lr_up: Tensor) -> Tensor:
+        """Like :meth:`eps`, given what does not depend on x; ``lr_up`` counts only where there is ``up_input``."""
         config = self.config
         widths = [config.unet_channels * mult for mult in config.unet_mults]
-        features = self.features(lr)
-        cond = self.cond_proj(torch.cat(features[2::3], 1))
-        t = self.time_embedding(t)
-
         skips = []
         for level, width in enumerate(widths):
-            x = self.res_block(f"denoise_fn.downs.{level}.0", x, t, width)
-            x = self.res_block(f"denoise_fn.downs.{level}.1", x, t, width)
+            x = self.res_block(f"denoise_fn.downs.{level}.0", x, time_bias, width)
+            x = self.res_block(f"denoise_fn.downs.{level}.1", x, time_bias, width)
             if level == 0:
                 x = x + cond
                 if config.up_input:
                     x = x + self.conv3x3(f"denoise_fn.{self.up_proj}", lr_up, width)
             skips.append(x)
             x = self.down(level, x, is_last=level == len(widths) - 1)
-        x = self.res_block("denoise_fn.mid_block1", x, t, widths[-1])
+        x = self.res_block("denoise_fn.mid_block1", x, time_bias, widths[-1])
         if config.use_attn:
             x = self.attention(x)
-        x = self.res_block("denoise_fn.mid_block2", x, t, widths[-1])
+        x = self.res_block("denoise_fn.mid_block2", x, time_bias, widths[-1])
         for level, width in enumerate(widths[-2::-1]):
             x = torch.cat((x, skips.pop()), 1)
-            x = self.res_block(f"denoise_fn.ups.{level}.0", x, t, width)
-            x = self.res_block(f"denoise_fn.ups.{level}.1", x, t, width)
+            x = self.res_block(f"denoise_fn.ups.{level}.0", x, time_bias, width)
+            x = self.res_block(f"denoise_fn.ups.{level}.1", x, time_bias, width)
             x = self.up(level, x)
         x = F.mish(self.conv3x3(f"denoise_fn.final_conv.0.{self.block_conv}", x, widths[0]))
         return self.conv1x1("denoise_fn.final_conv.1", x, 3)
@@ -110,9 +123,9 @@ class Leiali:
 
     # UNet
 
-    def res_block(self, name: str, x: Tensor, t: Tensor, channels: int) -> Tensor:
+    def res_block(self, name: str, x: Tensor, time_bias: TimeBias, channels: int) -> Tensor:
         h = F.mish(self.conv3x3(f"{name}.block1.{self.block_conv}", x, channels))
-        h = h + self.dense(f"{name}.mlp.1", F.mish(t), channels)[:, :, None, None]
+        h = h + time_bias(name, channels)
         h = F.mish(self.conv3x3(f"{name}.block2.{self.block_conv}", h, channels))
         return h + self.residual(f"{name}.res_conv", x, channels)
 
