@@ -127,7 +127,7 @@ def export_bundle(
 
 
 def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
-    return options.recipe(checkpoint.config.family, checkpoint.schedule).manifest(
+    return options.recipe(checkpoint).manifest(
         checkpoint.config,
         options.name or ckpt.stem,
         _graph_files(options),

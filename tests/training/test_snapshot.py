@@ -23,6 +23,7 @@ from srdiff_training.config import NetworkConfig
 from srdiff_training.devices import Devices
 from srdiff_training.names import to_own_layout, to_public_layout
 from srdiff_training.network import SRDiff
+from srdiff_training.recipe import RecipeOptions
 from srdiff_training.settings import Settings
 from srdiff_training.snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
 from srdiff_training.train import build_network, build_step
@@ -76,11 +77,15 @@ def test_round_trip(tmp_path: Path, stage: str, network: dict, frozen: bool) -> 
 
 @pytest.mark.parametrize("network", [SIZES, LEIALI], ids=["mindediting", "leiali"])
 def test_the_export_finds_the_averaged_weights(tmp_path: Path, network: dict) -> None:
-    settings = tiny_settings(tmp_path, tmp_path, network=network, schedule="linear")
+    settings = tiny_settings(tmp_path, tmp_path, network=network, schedule="linear", res_rescale=3)
     saved = snapshots_of(settings, seed=2)
     checkpoint = load_checkpoint(saved.save(Progress(3)))
     assert checkpoint.config == settings.network
     assert checkpoint.schedule == settings.noise_schedule  # linear, not the default
+    assert (checkpoint.res_rescale, checkpoint.clip_denoised) == (3.0, True)
+    recipe = RecipeOptions().recipe(checkpoint)
+    assert (recipe.schedule.name, recipe.res_rescale, recipe.clip_denoised) == ("linear", 3.0, True)
+    assert RecipeOptions(clip_denoised=False).recipe(checkpoint).clip_denoised is False
     for parameter in checkpoint.build().get_parameters():
         np.testing.assert_array_equal(parameter.asnumpy(), saved.average[parameter.name].asnumpy())
 

@@ -51,7 +51,7 @@ def open_checkpoint(ckpt: Path, options: RecipeOptions) -> Upscaler:
         OptionError: an option is outside what it may be.
     """
     checkpoint = load_checkpoint(ckpt)
-    network, recipe = checkpoint.build(), options.recipe(checkpoint.config.family, checkpoint.schedule)
+    network, recipe = checkpoint.build(), options.recipe(checkpoint)
     return Upscaler(CellBundle(network, recipe, ckpt.stem), CellEngine(network, recipe.clip_denoised))
 
 

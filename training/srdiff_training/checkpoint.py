@@ -27,6 +27,8 @@ _OPTIMIZER = re.compile(
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|scale_sense)$"
 )
 _RRDB_HEAD = re.compile(r"^rrdb\.(upconv\d|HRconv|conv_last)\.")
+# What srdiff-train adds, as single numbers.
+RES_RESCALE, CLIP_DENOISED = "srdiff_res_rescale", "srdiff_clip_denoised"
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,15 @@ class Checkpoint:
         config: the family and all sizes.
         tensors: float32 arrays by their names in the file, nothing but the networks.
         schedule: the noise schedule, where the file has the betas (leiali); None where it does not.
+        res_rescale, clip_denoised: how to sample it, see :class:`srdiff_training.recipe.Recipe`, where the file says so
+            (srdiff-train's own).
     """
 
     config: NetworkConfig
     tensors: Tensors
     schedule: Schedule | None
+    res_rescale: float | None = None
+    clip_denoised: bool | None = None
 
     def build(self) -> SRDiff:
         """The networks with these weights, in inference mode."""
@@ -69,7 +75,14 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
     tensors = {name: array for name, array in _fold_weight_norm(path, raw).items() if not _is_beside_network(name)}
     config = _infer_config(path, tensors, family)
     _check_complete(path, tensors, config)
-    return Checkpoint(config, tensors, _schedule_of(path, raw))
+    clip_denoised = _number_of(raw, CLIP_DENOISED)
+    return Checkpoint(
+        config,
+        tensors,
+        _schedule_of(path, raw),
+        _number_of(raw, RES_RESCALE),
+        None if clip_denoised is None else bool(clip_denoised),
+    )
 
 
 def read_tensors(path: Path) -> Tensors:
@@ -203,6 +216,10 @@ def _check_complete(path: Path, tensors: Tensors, config: NetworkConfig) -> None
             f"{path} has parameter {extra[0]} ({len(extra)} in all) that an SRDiff of family {config.family} "
             "does not have; it is another network"
         )
+
+
+def _number_of(raw: Tensors, name: str) -> float | None:
+    return float(raw[name].ravel()[0]) if name in raw and raw[name].size == 1 else None
 
 
 def _schedule_of(path: Path, raw: Tensors) -> Schedule | None:

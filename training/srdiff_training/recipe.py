@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from srdiff.bundle import GraphFiles, LrUpRecipe, Manifest
 from srdiff.errors import OptionError
 from srdiff.schedule import Schedule
 
 from .config import NetworkConfig
+
+if TYPE_CHECKING:
+    from .checkpoint import Checkpoint
 
 DEFAULT_TIMESTEPS = 100
 
@@ -87,29 +91,30 @@ class RecipeOptions:
 
     schedule: str | None = None
     timesteps: int = DEFAULT_TIMESTEPS
-    res_rescale: float = 2.0
+    res_rescale: float | None = None
     clip_denoised: bool | None = None
     lr_up: str | None = None
     margin: int = 0
 
-    def recipe(self, family_name: str, stored: Schedule | None) -> Recipe:
+    def recipe(self, checkpoint: Checkpoint) -> Recipe:
         """The recipe for a checkpoint's network.
-
-        Args:
-            family_name: ``mindediting`` or ``leiali``.
-            stored: the checkpoint's own schedule, where it has one.
 
         Raises:
             OptionError: a wish is outside what it may be.
         """
-        family = RECIPES[family_name]
-        schedule = stored
+        family = RECIPES[checkpoint.config.family]
+        schedule = checkpoint.schedule
         if self.schedule is not None or schedule is None:
             schedule = Schedule.named(self.schedule or "cosine", self.timesteps)
         return Recipe(
             schedule=schedule,
-            res_rescale=self.res_rescale,
-            clip_denoised=family.clip_denoised if self.clip_denoised is None else self.clip_denoised,
+            res_rescale=_first(self.res_rescale, checkpoint.res_rescale, family.res_rescale),
+            clip_denoised=_first(self.clip_denoised, checkpoint.clip_denoised, family.clip_denoised),
             lr_up=family.lr_up if self.lr_up is None else RECIPES[self.lr_up].lr_up,
             margin=self.margin,
         )
+
+
+def _first(*values: Any) -> Any:
+    """The first that is not None."""
+    return next(value for value in values if value is not None)

@@ -24,14 +24,13 @@ _OPTIONS = (
     click.option(
         "--res-rescale",
         type=float,
-        default=2.0,
-        show_default=True,
-        help="Factor of the diffused residual in training.",
+        help="Factor of the diffused residual in training.  [default: the checkpoint's, else 2]",
     ),
     click.option(
         "--clip-denoised/--no-clip-denoised",
         default=None,
-        help="Clamp x_0 to [-1, 1] in each step.  [default: as the family's own code does: leiali yes, mindediting no]",
+        help="Clamp x_0 to [-1, 1] in each step.  "
+        "[default: yes for srdiff-train's own checkpoints, else as the family's code does: leiali yes, mindediting no]",
     ),
     click.option(
         "--lr-up",

@@ -2,8 +2,8 @@
 
 A file is a MindSpore checkpoint in mindediting's layout (leiali's names for a network of that family). Under the
 networks' names are the *averaged* weights, which ``srdiff-export`` takes; beside them ``raw.NAME`` (the weights being
-trained), ``moment1.NAME``, ``moment2.NAME`` (Adam), ``betas`` (noise schedule) and, as a word, ``srdiff_train`` (JSON:
-stage, steps done, best score, configuration). Random numbers follow from seed and step, so they need no state.
+trained), ``moment1.NAME``, ``moment2.NAME`` (Adam), ``betas`` and two numbers (how to sample) and, as a word, ``srdiff_train``
+(JSON: stage, steps done, best score, configuration). Random numbers follow from seed and step, so they need no state.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mindspore import Parameter, nn
 from srdiff.errors import CheckpointError, OptionError
 from srdiff.files import atomic_file
 
-from .checkpoint import Tensors, load_checkpoint, read_tensors
+from .checkpoint import CLIP_DENOISED, RES_RESCALE, Tensors, load_checkpoint, read_tensors
 from .config import NetworkConfig
 from .names import public_name, rrdb_name, to_own_layout, to_public_layout
 from .settings import Settings, settings_from
@@ -100,6 +100,8 @@ class Snapshots:
             for own, parameter in parameters.items():
                 yield self._stored(prefix, own, parameter)
         yield "betas", np.asarray(self.settings.noise_schedule.betas, np.float32)
+        yield RES_RESCALE, np.float32([self.settings.res_rescale])
+        yield CLIP_DENOISED, np.float32([1])  # the residual is clamped in training
 
     def _stored(self, prefix: str, own: str, parameter: Parameter) -> tuple[str, np.ndarray]:
         array = to_public_layout(own, parameter.asnumpy(), self.settings.network)
