@@ -224,7 +224,7 @@ def test_export_loses_nothing_of_a_checkpoint(photos: Path) -> None:
     export_bundle(ckpt, bundle, ExportOptions(clip_denoised=True))
     result = run(photos, "--bundle", str(bundle), "--ckpt", str(ckpt), "--precision", "fp32", "--steps", "4", "--gate")
     assert result.exit_code == 0, result.output
-    assert {verdict["reference"] for verdict in report(photos)["gate"]} == {"mindspore fp32, 4 steps"}
+    assert {verdict["reference"] for verdict in report(photos)["gate"]} == {"mindspore fp32, ddpm, 4 steps"}
     assert report(photos)["gate"][0]["levels"] <= 1
 
     result = run(photos, "--ckpt", str(ckpt), "--steps", "1")
