@@ -2,8 +2,9 @@
 
 A file is a MindSpore checkpoint in mindediting's layout (leiali's names for a network of that family). Under the
 networks' names are the *averaged* weights, which ``srdiff-export`` takes; beside them ``raw.NAME`` (the weights being
-trained), ``moment1.NAME``, ``moment2.NAME`` (Adam), ``betas`` and two numbers (how to sample) and, as a word, ``srdiff_train``
-(JSON: stage, steps done, best score, configuration). Random numbers follow from seed and step, so they need no state.
+trained), ``moment1.NAME``, ``moment2.NAME`` (Adam), ``betas`` and two numbers (how to sample) and, as a word,
+``srdiff_train`` (JSON: stage, steps done, best score, configuration). Random numbers follow from seed and step, so they
+need no state.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ class Snapshots:
             for own, parameter in parameters.items():
                 yield self._stored(prefix, own, parameter)
         yield "betas", np.asarray(self.settings.noise_schedule.betas, np.float32)
-        yield RES_RESCALE, np.float32([self.settings.res_rescale])
-        yield CLIP_DENOISED, np.float32([1])  # the residual is clamped in training
+        yield RES_RESCALE, np.array([self.settings.res_rescale], np.float32)
+        yield CLIP_DENOISED, np.ones(1, np.float32)  # the residual is clamped in training
 
     def _stored(self, prefix: str, own: str, parameter: Parameter) -> tuple[str, np.ndarray]:
         array = to_public_layout(own, parameter.asnumpy(), self.settings.network)

@@ -10,7 +10,7 @@ from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from .settings import Settings
 
-ADAM_EPS = 1e-8
+ADAM_EPS = 1e-8  # beside the uncorrected second moment, the paper's "epsilon hat" (arXiv 1412.6980, section 2)
 
 
 class TrainStep(nn.Cell):
