@@ -194,7 +194,7 @@ def test_gate_bounds(psnr: float, lpips: float | None, parity: float, missed: in
         (["--steps", "0"], "numbers from 1 to 100"),
         (["--steps", "ten"], "numbers from 1 to 100"),
         (["--average"], "seeds"),
-        (["--crop", "60", "--steps", "1"], "--crop"),
+        (["--crop", "64", "--steps", "1"], "--crop"),
     ],
 )
 def test_bad_options_are_one_sentence(arguments: list[str], words: str, photos: Path) -> None:
