@@ -37,6 +37,11 @@ class Meter:
             self.rate = self.images * self._timed / self._seconds
         self._compiled = True
 
+    @property
+    def words(self) -> str:
+        """For a progress bar."""
+        return f"loss {self.loss:.4f}" + (f", {self.rate:.1f} images/s" if self.rate == self.rate else "")
+
     def add(self, loss: float, norm: float) -> None:
         self.loss = loss
         self._losses.append(loss)

@@ -164,7 +164,7 @@ class Loop:
                     loss, norm = (float(value.asnumpy()) for value in self.train_step(rates, *next(data)))
                 self._require_number(loss, step)
                 self.meter.add(loss, norm)
-                bar.set_postfix_str(f"loss {self.meter.loss:.4f}, {self.meter.rate:.1f} images/s", refresh=False)
+                bar.set_postfix_str(self.meter.words, refresh=False)
                 bar.update()
                 signal = self._agreed_signal(caught, step)
                 progress = self._after(replace(progress, step=step), stops=signal is not None)
