@@ -152,8 +152,7 @@ class _References:
     def _sample(self, engine: Engine) -> dict[str, np.ndarray]:
         manifest = self.bundle.manifest
         plan = Sampler(steps=min(SAMPLER_STEPS, manifest.schedule.timesteps)).plan(manifest.schedule)
-        lr_up = manifest.lr_up.apply(self.photo, *(size * manifest.scale for size in self.lr_shape))
-        return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, lr_up, plan, philox_noise(0))}
+        return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, plan, philox_noise(0))}
 
     def _row(
         self,

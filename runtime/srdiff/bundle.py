@@ -23,6 +23,10 @@ DEFAULT_BUNDLE = Path(__file__).parent / "models" / "small.srdiff"
 CLAMP_LIMIT = 1.0
 
 
+# LR pixels around a rectangle that its bicubic enlargement depends on.
+CONTEXT = 2
+
+
 @dataclass(frozen=True)
 class LrUpRecipe:
     """How the enlarged input that the residual is added to was made in training.
@@ -52,6 +56,19 @@ class LrUpRecipe:
         else:
             enlarged = bicubic(pixels, height, width, self.border, self.rounding).astype(np.float64)
         return np.ascontiguousarray((enlarged * (2 / self.divisor) - 1).transpose(2, 0, 1).astype(np.float32))
+
+    def crop(self, pixels: np.ndarray, top: int, left: int, height: int, width: int, scale: int) -> np.ndarray:
+        """A rectangle of the whole image's lr_up, [3, scale * height, scale * width], equal to the last bit.
+
+        Args:
+            pixels: the whole input, integers [h, w, 3].
+            top, left, height, width: of the rectangle in LR pixels.
+            scale: of the enlargement, a power of two.
+        """
+        above, before = min(top, CONTEXT), min(left, CONTEXT)
+        window = pixels[top - above : top + height + CONTEXT, left - before : left + width + CONTEXT]
+        enlarged = self.apply(window, window.shape[0] * scale, window.shape[1] * scale)
+        return enlarged[:, above * scale :, before * scale :][:, : height * scale, : width * scale]
 
 
 @dataclass(frozen=True)

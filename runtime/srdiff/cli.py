@@ -19,7 +19,7 @@ from .files import require_writable
 from .photo_read import DEFAULT_MAX_PIXELS, read_photo
 from .photo_write import FORMATS, check_storable, format_of, write_photo
 from .samplers import SAMPLERS, SPACINGS, Sampler
-from .upscaler import DEFAULT_TILE, Upscaler
+from .upscaler import Upscaler
 
 STREAM = "-"
 SUFFIXES = {
@@ -114,9 +114,8 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
 @click.option(
     "--tile",
     type=click.IntRange(1),
-    default=DEFAULT_TILE,
-    show_default=True,
-    help="Side in input pixels of the windows that larger images are cut into; memory follows it.",
+    help="Side in input pixels of the windows that larger images are cut into; memory follows it.  "
+    "[default: 128 to 512, by the memory at hand]",
 )
 @click.option(
     "--samples",
@@ -156,7 +155,7 @@ def main(
     precision: str,
     format_: str | None,
     threads: int | None,
-    tile: int,
+    tile: int | None,
     samples: int,
     average: bool,
     uncertainty: bool,

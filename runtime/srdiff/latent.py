@@ -97,7 +97,7 @@ def fuse(
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]
     start = _diffused(residual, kept, manifest.margin * upscaler.scale, philox_noise(seed), manifest.schedule.timesteps)
-    result = upscaler.compose(photo, lr_up, upscaler.sample(photo.pixels, lr_up, plan, start, callback))
+    result = upscaler.compose(photo, upscaler.sample(photo.pixels, plan, start, callback))
     return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
 

@@ -1,4 +1,4 @@
-"""How many CPUs this process may use: inside a container fewer than the machine has."""
+"""What of the machine this process may use: inside a container less than there is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
+UNKNOWN_MEMORY = 8 << 30  # on systems that do not say
 
 
 def usable_cpus(cgroup: Path = CGROUP) -> int:
@@ -18,6 +19,13 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
     if not (quota.isdecimal() and period.isdecimal() and int(period)):
         return affinity
     return max(1, min(affinity, -(-int(quota) // int(period))))
+
+
+def usable_memory(cgroup: Path = CGROUP) -> int:
+    """Bytes of main memory, or of the container's limit (cgroup v2 and v1) where that is less."""
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else UNKNOWN_MEMORY
+    limits = [*_words(cgroup / "memory.max"), *_words(cgroup / "memory" / "memory.limit_in_bytes")]
+    return min([installed, *(int(limit) for limit in limits if limit.isdecimal())])
 
 
 def _words(file: Path) -> list[str]:

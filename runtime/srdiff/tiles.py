@@ -8,6 +8,8 @@ import numpy as np
 
 from .errors import OptionError
 
+MIN_TILE, MAX_TILE = 128, 512
+
 
 @dataclass(frozen=True)
 class Window:
@@ -61,6 +63,21 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     count = _count(size, tile, overlap)
     covered = size + (count - 1) * overlap
     return -(-covered // (count * multiple)) * multiple
+
+
+def tile_within(memory: float, bytes_per_pixel: float, scale: int) -> int:
+    """The largest window in LR pixels whose run takes an eighth of the memory, in steps of 64 between bounds.
+
+    Larger windows compute less twice: with an overlap of 32, 256 costs 31 % more than the image alone, 384 costs
+    19 % and 512 costs 14 %.
+
+    Args:
+        memory: bytes that the process may use.
+        bytes_per_pixel: that a run takes, per pixel of the result.
+        scale: side of the result over side of the input.
+    """
+    side = (memory / 8 / bytes_per_pixel) ** 0.5 / scale
+    return int(min(max(side // 64 * 64, MIN_TILE), MAX_TILE))
 
 
 def choose_tile(height: int, width: int, tiles: list[tuple[int, int]], overlap: int) -> tuple[int, int]:

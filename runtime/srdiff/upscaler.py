@@ -11,8 +11,10 @@ from typing import Any, Mapping
 import numpy as np
 
 from .bundle import DEFAULT_BUNDLE, Bundle
+from .conds import Conds
 from .engines import Engine, Graph, Shapes, open_engine
 from .errors import BundleError
+from .machine import usable_memory
 from .noise import NoiseSource, philox_noise
 from .photo import Photo
 from .photo_read import photo_from
@@ -20,15 +22,16 @@ from .photo_write import to_array, to_pil
 from .resize import bicubic
 from .samplers import DDPM, Plan, Sampler
 from .sampling import Callback, run_plan
-from .tiles import Window, choose_tile, cut, fit_tile, tile_overlap
+from .tiles import choose_tile, cut, fit_tile, tile_overlap, tile_within
 
+# Where the engine's need of memory is not known.
 DEFAULT_TILE = 256
 # The least at which windows of the default model differ from the whole image by one level at most.
 DEFAULT_OVERLAP = 32
 # Compiled shapes kept per graph: a service that sees every size must not grow without bound.
 CACHED_SHAPES = 4
-# Encoder results kept between steps; beyond, they are computed again in each step.
-COND_BYTES = 1 << 30
+# LR rows that are put together at a time.
+BAND = 64
 
 
 class Upscaler:
@@ -40,17 +43,15 @@ class Upscaler:
         scale: side of the result over side of the input.
     """
 
-    def __init__(
-        self, bundle: Bundle, engine: Engine, tile: int = DEFAULT_TILE, overlap: int = DEFAULT_OVERLAP
-    ) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, tile: int | None = None, overlap: int = DEFAULT_OVERLAP) -> None:
         self.bundle = bundle
         self.engine = engine
         self.scale = bundle.manifest.scale
         manifest = bundle.manifest
         self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
-        self._tile, self._overlap = tile, overlap
-        fit_tile(self._multiple, tile, overlap, self._multiple)
+        self._tile, self._overlap = self._default_tile() if tile is None else tile, overlap
+        fit_tile(self._multiple, self._tile, overlap, self._multiple)
         graphs = bundle.graph_files(engine.graph_format)
         if not graphs:
             raise BundleError(
@@ -73,7 +74,7 @@ class Upscaler:
         engine: str = "auto",
         precision: str = "auto",
         threads: int | None = None,
-        tile: int = DEFAULT_TILE,
+        tile: int | None = None,
         overlap: int = DEFAULT_OVERLAP,
         engine_options: Mapping[str, str] | None = None,
     ) -> Upscaler:
@@ -83,6 +84,7 @@ class Upscaler:
             path: a folder made by ``srdiff-export``; None takes the small model that comes with the package.
             device, engine, precision, threads: see :func:`srdiff.engines.open_engine`.
             tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
+                None takes the largest, 128 to 512, that needs an eighth of the memory this process may use.
                 Graphs of static shapes (MindIR) run in windows of those instead.
             engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
@@ -140,29 +142,32 @@ class Upscaler:
     ) -> Photo:
         """Like :meth:`upscale`, for a photo as :func:`srdiff.photo_read.read_photo` gives it."""
         plan = sampler.plan(self.bundle.manifest.schedule)
-        pixels = photo.pixels
-        height, width = pixels.shape[0] * self.scale, pixels.shape[1] * self.scale
-        lr_up = self.bundle.manifest.lr_up.apply(pixels, height, width)
-        x0 = self.sample(pixels, lr_up, plan, noise or philox_noise(seed), callback)
-        return self.compose(photo, lr_up, x0)
+        return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), callback))
 
-    def compose(self, photo: Photo, lr_up: np.ndarray, x0: np.ndarray) -> Photo:
-        """The result for a photo from lr_up and the sampled x_0, both [3, sh, sw]."""
-        hr = np.clip(x0, -1, 1) / np.float32(self.bundle.manifest.res_rescale) + lr_up
-        white = np.iinfo(photo.pixels.dtype).max
-        result = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).astype(photo.pixels.dtype)
-        alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, *result.shape[1:])
-        return photo.enlarged(np.ascontiguousarray(result.transpose(1, 2, 0)), alpha)
+    def compose(self, photo: Photo, x0: np.ndarray) -> Photo:
+        """The result for a photo and its sampled x_0 [3, sh, sw]: clip(clip(x_0) / res_rescale + lr_up)."""
+        manifest, pixels, scale = self.bundle.manifest, photo.pixels, self.scale
+        height, width = pixels.shape[:2]
+        white = np.iinfo(pixels.dtype).max
+        result = np.empty((height * scale, width * scale, 3), pixels.dtype)
+        for top in range(0, height, BAND):  # of rows, so that a large image needs no further one of floats
+            rows = min(BAND, height - top)
+            band = slice(top * scale, (top + rows) * scale)
+            lr_up = manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
+            hr = np.clip(x0[:, band], -1, 1) / np.float32(manifest.res_rescale) + lr_up
+            result[band] = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).transpose(1, 2, 0)
+        alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height * scale, width * scale)
+        return photo.enlarged(result, alpha)
 
     def sample(
         self,
         pixels: np.ndarray,
-        lr_up: np.ndarray,
         plan: Plan,
         noise: NoiseSource,
         callback: Callback | None = None,
     ) -> np.ndarray:
-        """Run the sampler's plan: integer pixels [h, w, 3] and lr_up [3, sh, sw] -> x_0 [3, sh, sw], unclamped."""
+        """Run the sampler's plan: integer pixels [h, w, 3] -> x_0 [3, scale * h, scale * w] float32, unclamped."""
+        rows, columns = (side * self.scale for side in pixels.shape[:2])
         white = np.iinfo(pixels.dtype).max
         lr = pixels.transpose(2, 0, 1).astype(np.float32) * np.float32(2 / white) - 1
         margin = self.bundle.manifest.margin
@@ -171,20 +176,29 @@ class Upscaler:
         height, width = max(height, tile[0]), max(width, tile[1])
         padded_lr_up = None
         if self.bundle.manifest.up_input:
+            lr_up = self.bundle.manifest.lr_up.apply(pixels, rows, columns)
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
-        x0 = run_plan(
-            self.graph("step", *tile),
-            plan,
-            self._time_bias,
-            cut(height, width, tile, overlap, self._multiple, self.scale),
-            _Conds(self.graph("encoder", *tile), _pad(lr, margin, height, width)),
-            noise,
-            self.scale,
-            padded_lr_up,
-            callback,
-        )
+        with Conds(self.graph("encoder", *tile), _pad(lr, margin, height, width)) as conds:
+            x0 = run_plan(
+                self.graph("step", *tile),
+                plan,
+                self._time_bias,
+                cut(height, width, tile, overlap, self._multiple, self.scale),
+                conds,
+                noise,
+                self.scale,
+                padded_lr_up,
+                callback,
+            )
         first = margin * self.scale
-        return x0[:, first : first + lr_up.shape[1], first : first + lr_up.shape[2]]
+        return x0[:, first : first + rows, first : first + columns]
+
+    def _default_tile(self) -> int:
+        if self.engine.workspace is None:
+            return DEFAULT_TILE
+        bytes_per_pixel = self.engine.workspace * self.bundle.manifest.cond_channels
+        side = tile_within(usable_memory(), bytes_per_pixel, self.scale)
+        return max(side, self._multiple) // self._multiple * self._multiple
 
     def _padded(self, size: int) -> int:
         return max(self._minimum, -(-size // self._multiple) * self._multiple)
@@ -226,26 +240,6 @@ class Upscaler:
         if manifest.up_input:
             shapes["lr_up"] = image
         return shapes
-
-
-class _Conds:
-    """The encoder's result per window: kept while they fit, computed again where they do not."""
-
-    def __init__(self, encoder: Graph, lr: np.ndarray) -> None:
-        self._encoder = encoder
-        self._lr = lr
-        self._kept: dict[tuple[int, int], np.ndarray] = {}
-        self._room = COND_BYTES
-
-    def __call__(self, window: Window) -> np.ndarray:
-        key = (window.top, window.left)
-        if key in self._kept:
-            return self._kept[key]
-        cond = self._encoder.run({"lr": np.ascontiguousarray(window.lr(self._lr))[None]})["cond"]
-        if cond.nbytes <= self._room:
-            self._room -= cond.nbytes
-            self._kept[key] = cond
-        return cond
 
 
 def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""CPUs of a container, from made-up cgroup folders."""
+"""CPUs and memory of a container, from made-up cgroup folders."""
 
 from __future__ import annotations
 
@@ -43,3 +43,13 @@ def test_engines_take_the_container_share(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     engine = engines.open_engine("openvino", "cpu", "fp32")
     assert engine._config["INFERENCE_NUM_THREADS"] == "1"
+
+
+@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_memory_limit(tmp_path, file):
+    installed = machine.usable_memory(tmp_path)
+    assert installed > 1 << 28
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    for written, expected in (("268435456", 1 << 28), ("max", installed), (str(2**63 - 4096), installed)):
+        (tmp_path / file).write_text(written + "\n")
+        assert machine.usable_memory(tmp_path) == expected

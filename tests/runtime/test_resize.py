@@ -7,9 +7,10 @@ import hashlib
 import numpy as np
 import pytest
 import skimage.data
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from srdiff.bundle import LrUpRecipe
 from srdiff.errors import OptionError
 from srdiff.resize import BORDERS, ROUNDINGS, bicubic
 
@@ -110,3 +111,21 @@ def test_a_flat_image_stays_flat(value, sizes, border, rounding):
 def test_wrong_arguments_are_named(wrong):
     with pytest.raises(OptionError, match=str(next(iter(wrong.values())))):
         bicubic(np.zeros((2, 2)), **{"height": 4, "width": 4, **wrong})
+
+
+@given(
+    height=st.integers(1, 14),
+    width=st.integers(1, 14),
+    recipe=st.sampled_from([LrUpRecipe(), LrUpRecipe("nearest", "half_up", 256), LrUpRecipe(rounding="none")]),
+    scale=st.sampled_from([2, 4]),
+    data=st.data(),
+)
+@settings(max_examples=80)
+def test_lr_up_of_a_rectangle_is_that_part_of_lr_up(height, width, recipe, scale, data):
+    """To the last bit, at every border and corner."""
+    pixels = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 3), np.uint8)
+    rows, columns = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
+    top, left = data.draw(st.integers(0, height - rows)), data.draw(st.integers(0, width - columns))
+    whole = recipe.apply(pixels, height * scale, width * scale)
+    expected = whole[:, top * scale :, left * scale :][:, : rows * scale, : columns * scale]
+    np.testing.assert_array_equal(recipe.crop(pixels, top, left, rows, columns, scale), expected)

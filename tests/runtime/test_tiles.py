@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srdiff.errors import OptionError
-from srdiff.tiles import cut, fit_tile
+from srdiff.tiles import cut, fit_tile, tile_within
 
 even = st.integers(1, 200).map(lambda half: 2 * half)
 
@@ -52,3 +52,11 @@ def test_a_cut_edge_does_not_count():
 def test_impossible_tiles_are_refused(tile, overlap):
     with pytest.raises(OptionError, match=f"tile of {tile}"):
         fit_tile(100, tile, overlap, 2)
+
+
+@pytest.mark.parametrize(
+    ("gib", "bytes_per_pixel", "tile"),
+    [(24, 1280, 384), (24, 2560, 256), (8, 1280, 192), (1, 1280, 128), (500, 1280, 512)],
+)
+def test_tile_follows_memory(gib, bytes_per_pixel, tile):
+    assert tile_within(gib * 2**30, bytes_per_pixel, 4) == tile

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 pytest.importorskip("mindspore")
 
 from srdiff.errors import ImageError
 from srdiff.resize import bicubic
-from srdiff_training.data import Crops, Photos, batches, lr_up_of_crop
+from srdiff_training.data import Crops, Photos, batches
 from srdiff_training.recipe import RECIPES
 
 from .training_runs import make_photos, tiny_settings
@@ -41,25 +39,6 @@ def photos(folder: Path) -> Photos:
 def crops_of(photos: Photos, folder: Path, **changes) -> Crops:
     places = {name: changes.pop(name) for name in ("first_step", "rank", "devices") if name in changes}
     return Crops(photos, tiny_settings(folder, folder / "run", **changes), **places)
-
-
-@given(
-    height=st.integers(4, 14),
-    width=st.integers(4, 14),
-    family=st.sampled_from(["mindediting", "leiali"]),
-    scale=st.sampled_from([2, 4]),
-    data=st.data(),
-)
-@settings(max_examples=80)
-def test_lr_up_of_a_crop_is_the_crop_of_lr_up(height, width, family, scale, data) -> None:
-    """To the last bit, at every border and corner, for both families' recipes."""
-    lr = np.random.default_rng(height * 100 + width).integers(0, 256, (height, width, 3), np.uint8)
-    side = data.draw(st.integers(1, min(height, width)))
-    top, left = data.draw(st.integers(0, height - side)), data.draw(st.integers(0, width - side))
-    recipe = RECIPES[family].lr_up
-    whole = recipe.apply(lr, height * scale, width * scale)
-    expected = whole[:, top * scale :, left * scale :][:, : side * scale, : side * scale]
-    np.testing.assert_array_equal(lr_up_of_crop(lr, top, left, side, scale, recipe), expected)
 
 
 def untransformed(crops: Crops, number: int):

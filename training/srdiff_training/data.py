@@ -13,15 +13,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from srdiff.bundle import LrUpRecipe
 from srdiff.errors import ImageError
 
 from .pairs import Pair, find_pairs
 from .recipe import RECIPES
 from .settings import Settings
 
-# LR pixels around a crop that its lr_up depends on: bicubic sees two on each side.
-CONTEXT = 2
 COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
@@ -171,7 +168,7 @@ class Crops:
         lr = lr_whole[crop.top :, crop.left :][:side, :side]
         if self.settings.stage == "rrdb":
             return crop.turned(_signed(lr)), crop.turned(_signed(hr))
-        lr_up = lr_up_of_crop(lr_whole, crop.top, crop.left, side, scale, self.recipe)
+        lr_up = self.recipe.crop(lr_whole, crop.top, crop.left, side, side, scale)
         t = np.array(rng.integers(self.settings.timesteps), np.int32)
         noise = rng.standard_normal((3, patch, patch), np.float32)
         return crop.turned(_signed(lr)), crop.turned(lr_up), crop.turned(_signed(hr)), t, noise
@@ -184,21 +181,6 @@ class Crops:
         height, width = self.photos.lr[photo].shape[:2]
         flips = rng.integers(2, size=3).astype(bool).tolist()
         return Crop(photo, int(u[1] * (height - side + 1)), int(u[2] * (width - side + 1)), *flips)
-
-
-def lr_up_of_crop(lr: np.ndarray, top: int, left: int, side: int, scale: int, recipe: LrUpRecipe) -> np.ndarray:
-    """The crop of the whole image's lr_up, [3, side * scale, side * scale], computed from the crop's surroundings.
-
-    Args:
-        lr: the whole input, uint8 [h, w, 3].
-        top, left, side: of the crop in LR pixels.
-        scale: factor of the enlargement.
-        recipe: how lr_up is made.
-    """
-    above, before = min(top, CONTEXT), min(left, CONTEXT)
-    window = lr[top - above : top + side + CONTEXT, left - before : left + side + CONTEXT]
-    enlarged = recipe.apply(window, window.shape[0] * scale, window.shape[1] * scale)
-    return enlarged[:, above * scale :, before * scale :][:, : side * scale, : side * scale]
 
 
 def _signed(pixels: np.ndarray) -> np.ndarray:

@@ -78,12 +78,15 @@ class Engine(ABC):
         device: where it really runs, for the reader.
         precision: of the UNet's arithmetic: ``fp32``, ``bf16`` or ``fp16``.
         graph_format: of the bundle's graphs that it loads: ``onnx`` or ``mindir``.
+        workspace: bytes of main memory that a window takes while both graphs run, per pixel of the result and
+            channel of cond; None where that is not main memory or not known.
     """
 
     name: str
     device: str
     precision: str
     graph_format: str = "onnx"
+    workspace: float | None = None
 
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:

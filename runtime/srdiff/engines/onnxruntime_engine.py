@@ -57,6 +57,7 @@ class OnnxRuntimeEngine(Engine):
             device if device != "ascend" else "ascend:{device_id} ({precision_mode})".format(**provider_options)
         )
         self.precision = precision
+        self.workspace = 90.0 if device == "cpu" else None  # measured
         self._threads = threads
         self._provider_options = dict(provider_options)
         self._allow_cpu_nodes = allow_cpu_nodes
