@@ -6,7 +6,7 @@ TEST := .venv-test/bin
 
 include lite.mk
 
-.PHONY: demo test lint format clean
+.PHONY: demo test test-training test-others lint format clean
 
 demo:  ## fresh environment, only the runtime, one photo
 	rm -rf .venv-demo demo_out
@@ -22,7 +22,14 @@ demo:  ## fresh environment, only the runtime, one photo
 	touch .venv-test
 
 test: clean .venv-test lint  ## fresh environment, lint, types, tests
-	$(TEST)/python -m pytest
+	$(MAKE) --jobs 2 --output-sync test-training test-others
+
+# In a process of its own: with other engines' libraries loaded, MindSpore's data pipeline may crash.
+test-training:
+	$(TEST)/python -m pytest tests/training
+
+test-others:
+	$(TEST)/python -m pytest --ignore tests/training
 
 lint: .venv-test
 	$(TEST)/ruff check .
