@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,8 +121,3 @@ class PeerCheck:
         bundle = Bundle(self._setting.bundle)
         engine = open_engine("auto", "cpu", "fp32", self._setting.threads, formats=("onnx",))
         return check_peer(bundle, engine, open_entrant(self._setting, self._entrant))
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import click
 from card import card_bundle
-from entrants import Entrant, Setting, find_entrants, usable_cpus
+from entrants import Entrant, Setting, find_entrants
 from flops import FlopCounter
-from latency_report import Report, Shape, as_json, markdown, rows
+from latency_report import Report, Shape, as_json, as_text, rows
 from peers import PEERS
 from race import Race, race
 from tables import around_marks, insert
@@ -22,9 +22,11 @@ from tqdm import tqdm
 import srdiff
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.console import Command
+from srdiff.console import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
 from srdiff.errors import DeviceError, OptionError
 from srdiff.files import atomic_file, require_writable
+from srdiff.machine import usable_cpus
 
 DEFAULT_LR = "64x64"
 
@@ -144,7 +146,7 @@ def main(
         _mflop_per_pixel(counter, tables[0][1]),
         tuple(tables),
     )
-    click.echo(markdown(report, aligned=True))
+    click.echo(as_text(report, columns))
     if json_file is not None:
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
@@ -154,7 +156,7 @@ def main(
         with atomic_file(plot_file) as temporary:
             plot(report, temporary)
     if insert_file is not None:
-        insert(markdown(report), insert_file, mark)
+        insert(as_text(report), insert_file, mark)
 
 
 def _peer(text: str) -> Entrant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Any
+from typing import Any, Callable
 
 from flops import FlopCounter
 from peers import PEERS
@@ -160,15 +160,15 @@ class Report:
         )
 
 
-def markdown(report: Report, aligned: bool = False) -> str:
-    """The tables, the command that made them and its conditions; ``aligned`` for a terminal."""
+def as_text(report: Report, draw: Callable[[list[str], list[list[str]]], str] = table) -> str:
+    """The tables, the command that made them and its conditions, in Markdown; ``draw`` makes a table."""
     parts = [f"```\n{report.command}\n```", report.conditions]
     if report.uncounted:
         parts.append(f"FLOP/s are left out: {report.uncounted}.")
     for shape, race, found in report.tables:
         compared = shape.reading() is not None and race.setting.steps == report.timesteps
         parts.append(f"**{shape.text(report.scale)}**")
-        parts.append(table(_head(found, compared), [_cells(row, compared) for row in found], aligned))
+        parts.append(draw(_head(found, compared), [_cells(row, compared) for row in found]))
         if race.gemm:
             parts.append(f"Matrix products alone, TFLOP/s: {_gemm(race)}.")
         for entrant, error in race.checks.items():

@@ -8,13 +8,9 @@ from srdiff.errors import OptionError
 from srdiff.files import atomic_file
 
 
-def table(head: list[str], rows: list[list[str]], aligned: bool = False) -> str:
-    """A Markdown table; ``aligned`` pads its cells, for a terminal."""
-    lines = [head, ["---"] * len(head), *rows]
-    if aligned:
-        widths = [max(len(cell) for cell in column) for column in zip(*lines)]
-        lines = [[cell.ljust(width) for cell, width in zip(line, widths)] for line in lines]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in [head, ["---"] * len(head), *rows])
 
 
 def count(number: int, thing: str) -> str:

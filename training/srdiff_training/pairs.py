@@ -64,7 +64,8 @@ class DataSet:
 def find_pairs(folder: Path, scale: int, limit: int | None = None) -> DataSet:
     """The pairs of a folder, sorted by name.
 
-    Layouts: ``HR`` and ``LR_x4``; ``HR`` alone; the model card's ``val/X1`` and ``val/X4``; or images alone.
+    Layouts: ``HR`` and ``LR_x4``; ``HR`` alone; ``X1`` and ``X4`` as the model card has them, here or
+    in ``val``; or images alone.
 
     Args:
         folder: the data set.
@@ -83,8 +84,8 @@ def find_pairs(folder: Path, scale: int, limit: int | None = None) -> DataSet:
         pairs = pair_up(folder, None) if folder.is_dir() else ()
     if not pairs:
         raise ImageError(
-            f"{folder} holds no images; give a folder with HR and LR_x{scale}, "
-            f"with val/X1 and val/X{scale}, or with images"
+            f"{folder} holds no images; give a folder with HR and LR_x{scale}, with X1 and X{scale} "
+            "(as srdiff-preprocess makes them, in its train and val), or with images"
         )
     return DataSet(folder.resolve().name, pairs[:limit])
 
