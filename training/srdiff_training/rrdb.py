@@ -102,7 +102,8 @@ class RRDBEncoder(nn.Cell):
         for block in self.RRDB_trunk:
             x = block(x)
             outputs += (x,)
-        return (*outputs, first + self.trunk_conv(x))
+        outputs += (first + self.trunk_conv(x),)  # MindSpore 2.0's parser takes no (*outputs, …)
+        return outputs
 
 
 class ImageHead(nn.Cell):
