@@ -50,14 +50,14 @@ class Upscaler:
         manifest = bundle.manifest
         self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
-        self._tile, self._overlap = self._default_tile() if tile is None else tile, overlap
-        fit_tile(self._multiple, self._tile, overlap, self._multiple)
         graphs = bundle.graph_files(engine.graph_format)
         if not graphs:
             raise BundleError(
                 f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
                 f"export with --format {engine.graph_format}"
             )
+        self._tile, self._overlap = self._default_tile() if tile is None else tile, overlap
+        fit_tile(self._multiple, self._tile, overlap, self._multiple)
         # By static shape; the only key is None where the graphs take any size.
         self._models = {
             files.lr_shape: {"encoder": bundle.read(files.encoder), "step": bundle.read(files.step)} for files in graphs
