@@ -162,6 +162,7 @@ class Loop:
                 with self.meter:
                     rates = ms.Tensor(rates_at(step - 1, settings))
                     loss, norm = (float(value.asnumpy()) for value in self.train_step(rates, *next(data)))
+                caught.listen()
                 self._require_number(loss, step)
                 self.meter.add(loss, norm)
                 bar.set_postfix_str(self.meter.words, refresh=False)
