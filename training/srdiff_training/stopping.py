@@ -43,7 +43,7 @@ class Caught:
 
 @contextmanager
 def stop_signals() -> Iterator[Caught]:
-    """Within the block the first signal is only noted; one that comes later than its echoes acts as before the block."""
+    """Within the block the first signal is only noted; one later than its echoes acts as before the block."""
     caught = Caught()
     caught.listen()
     try:
