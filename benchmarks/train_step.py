@@ -9,17 +9,13 @@ from __future__ import annotations
 
 import resource
 import statistics
-import sys
 import time
-from pathlib import Path
 from typing import Any, Callable
 
 import click
 import numpy as np
 
 from srdiff.console import Command
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the reference network of the tests
 
 Step = Callable[[], float]
 
@@ -103,7 +99,7 @@ def torch_step(settings: Any, data: tuple[np.ndarray, ...], threads: int) -> Ste
     """Forward, backward, clipping, Adam and averaging in PyTorch eager, float32."""
     import torch
     import torch.nn.functional as F
-    from tests.training.torch_reference import Weights, reference
+    from torch_reference import Weights, reference
 
     from srdiff_training.initial import initialise
     from srdiff_training.names import public_name, public_shape, to_public_layout
