@@ -28,6 +28,12 @@ from .training_runs import tiny_settings  # noqa: E402
 HERE = Path(__file__).parent
 
 
+def small_network(seed: int = 0) -> SRDiff:
+    network = SRDiff(NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2)))
+    initialise(network, seed)
+    return network
+
+
 class Quadratic(nn.Cell):
     """A loss with two parameters and gradients of very different size."""
 
@@ -103,11 +109,7 @@ def test_rates() -> None:
 
 @pytest.mark.usefixtures("pynative")
 def test_noise_loss() -> None:
-    config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2))
-    network = SRDiff(config)
-    initialise(network, 0)
-    settings = tiny_settings(HERE, HERE)
-    rng = np.random.default_rng(0)
+    network, settings, rng = small_network(), tiny_settings(HERE, HERE), np.random.default_rng(0)
     lr, lr_up, hr = (rng.uniform(-1, 1, (2, 3, side, side)).astype(np.float32) for side in (4, 16, 16))
     noise = rng.standard_normal((2, 3, 16, 16)).astype(np.float32)
     t = np.int32([0, 73])
@@ -123,11 +125,7 @@ def test_noise_loss() -> None:
 
 @pytest.mark.usefixtures("pynative")
 def test_frozen_encoder_gets_no_gradient() -> None:
-    config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2))
-    network = SRDiff(config)
-    initialise(network, 0)
-    settings = tiny_settings(HERE, HERE)
-    rng = np.random.default_rng(0)
+    network, settings, rng = small_network(), tiny_settings(HERE, HERE), np.random.default_rng(0)
     arrays = [rng.uniform(-1, 1, (1, 3, side, side)).astype(np.float32) for side in (4, 16, 16)]
     batch = [
         Tensor(array) for array in (*arrays, np.int32([50]), rng.standard_normal((1, 3, 16, 16)).astype(np.float32))
@@ -168,10 +166,7 @@ def test_image_head_and_loss() -> None:
 
 
 def test_initial_weights_follow_from_the_seed() -> None:
-    config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2))
-    networks = [SRDiff(config) for _ in range(3)]
-    for network, seed in zip(networks, (0, 0, 1)):
-        initialise(network, seed)
+    networks = [small_network(seed) for seed in (0, 0, 1)]
     first, same, other = ([p.asnumpy() for p in network.get_parameters()] for network in networks)
     assert all(np.array_equal(a, b) for a, b in zip(first, same))
     assert sum(np.array_equal(a, b) for a, b in zip(first, other)) < 5  # biases of the encoder start at zero
