@@ -256,7 +256,7 @@ def test_two_engines_and_their_peers_from_a_shell(mindediting: Path, tmp_path: P
         assert picture.width > 500 and np.asarray(picture.convert("L")).std() > 5
     text = readme.read_text()
     assert text.startswith("<!-- speed -->\n```") and "\nold\n" not in text
-    assert text.count("| onnxruntime fp32 |") == 1 and "| onnxruntime fp32" in result.stdout
+    assert text.count("| onnxruntime fp32 |") == 1 and "\nonnxruntime fp32  " in result.stdout
 
 
 def comparison(shape: Shape, steps: int) -> str:
