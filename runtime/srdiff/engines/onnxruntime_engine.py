@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import BundleError, DeviceError, OptionError, one_line
 from .ascend import require_ascend
-from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Shapes, option_number, require_known
+from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, Shapes, option_number, require_known
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "ascend": "CANNExecutionProvider"}
 ADVICE = {
@@ -26,19 +26,71 @@ CANN_OPTIONS = (
     "device_id", "npu_mem_limit", "arena_extend_strategy", "enable_cann_graph", "dump_graphs", "dump_om_model",
     "precision_mode", "op_select_impl_mode", "optypelist_for_implmode",
 )  # fmt: skip
+CUDA_OPTIONS = ("device_id", "gpu_mem_limit", "cudnn_conv_algo_search", "prefer_nhwc", "use_tf32")
 # This project's own: nodes that CANN does not take may run on the CPU.
 ALLOW_CPU_NODES = "allow_cpu_nodes"
 
 
 class OnnxRuntimeGraph(Graph):
-    """A session; ONNX Runtime allows concurrent runs of one session."""
+    """A session; ONNX Runtime allows concurrent runs of one session.
 
-    def __init__(self, session: Any) -> None:
+    Args:
+        session: an ``onnxruntime.InferenceSession``.
+        memory: where a loop keeps its tensors, as ONNX Runtime's (device, number), like ``("cuda", 0)``; None where
+            that is main memory and nothing needs to be carried.
+    """
+
+    def __init__(self, session: Any, memory: tuple[str, int] | None = None) -> None:
         self._session = session
+        self._memory = memory
         self._names = [output.name for output in session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         return dict(zip(self._names, self._session.run(self._names, dict(inputs))))
+
+    def loop(self, feedback: Mapping[str, str]) -> Loop:
+        if self._memory is None:
+            return super().loop(feedback)
+        return BoundLoop(self._session, feedback, *self._memory)
+
+
+class BoundLoop(Loop):
+    """Inputs and results stay on the device; each fed back pair is two buffers, allocated once, that change places.
+
+    cond is uploaded once and x_t never; per step only what ``put`` brings goes over the bus.
+    """
+
+    def __init__(self, session: Any, feedback: Mapping[str, str], device: str, number: int) -> None:
+        self._session = session
+        self._feedback = feedback
+        self._place = (device, number)
+        self._binding = session.io_binding()
+        self._inputs: dict[str, Any] = {}
+        self._outputs: dict[str, Any] = {}
+
+    def put(self, name: str, array: np.ndarray) -> None:
+        import onnxruntime as ort
+
+        if name in self._inputs:
+            self._inputs[name].update_inplace(array)
+            return
+        self._inputs[name] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+        self._binding.bind_ortvalue_input(name, self._inputs[name])
+        for output, fed in self._feedback.items():
+            if fed == name:  # what is put at first only gives the buffer its size
+                self._outputs[output] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+
+    def run(self) -> None:
+        for output, name in self._feedback.items():
+            self._binding.bind_ortvalue_input(name, self._inputs[name])
+            self._binding.bind_ortvalue_output(output, self._outputs[output])
+        self._session.run_with_iobinding(self._binding)
+        for output, name in self._feedback.items():
+            self._inputs[name], self._outputs[output] = self._outputs[output], self._inputs[name]
+
+    def get(self, output: str) -> np.ndarray:
+        array: np.ndarray = self._inputs[self._feedback[output]].numpy()
+        return array
 
 
 class OnnxRuntimeEngine(Engine):
@@ -76,6 +128,10 @@ class OnnxRuntimeEngine(Engine):
         if not self._allow_cpu_nodes:
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         provider = PROVIDERS[self._target]
+        if self.precision == "fp16" and self._target != "ascend":  # there the provider does it
+            from .half import half_network
+
+            model = half_network(model)
         try:
             session = ort.InferenceSession(model, options, providers=[(provider, self._provider_options)])
         except Exception as error:  # pybind turns each of its causes into an exception class of its own
@@ -92,14 +148,20 @@ class OnnxRuntimeEngine(Engine):
                 f"ONNX Runtime fell back to {session.get_providers()[0]} where {provider} was asked for; "
                 "check the driver and library versions that this build is made for"
             )
-        return OnnxRuntimeGraph(session)
+        on_gpu = self._target == "gpu"
+        return OnnxRuntimeGraph(session, ("cuda", int(self._provider_options["device_id"])) if on_gpu else None)
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
     """Raises DeviceError where ONNX Runtime is missing, lacks the device's provider or the precision."""
-    provider_options = _cann_options(precision, options) if device == "ascend" else {}
-    if device != "ascend":
-        require_known(f"ONNX Runtime on {device}", options, ())
+    if device == "ascend":
+        provider_options = _cann_options(precision, options)
+    elif device == "gpu":
+        precision = "fp16" if precision == "auto" else precision
+        provider_options = _cuda_options(precision, options)
+    else:
+        provider_options = {}
+        require_known("ONNX Runtime on cpu", options, ())
     try:
         import onnxruntime as ort
     except ImportError as error:
@@ -110,8 +172,14 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
             f"this ONNX Runtime {ort.__version__} has no {PROVIDERS[device]} (it has {', '.join(available)}); "
             f"run: pip uninstall onnxruntime && {ADVICE[device]}"
         )
-    if precision == "bf16" or (precision == "fp16" and device != "ascend"):
-        raise DeviceError(f"ONNX Runtime runs this bundle in fp32, not {precision}; choose fp32 or another engine")
+    if precision == "bf16" or (precision == "fp16" and device == "cpu"):
+        known = "fp32" if device == "cpu" else "fp32 or fp16"
+        raise DeviceError(f"ONNX Runtime on {device} runs this bundle in {known}, not {precision}; choose another")
+    if precision == "fp16" and device == "gpu":
+        try:
+            import onnx  # noqa: F401
+        except ImportError as error:
+            raise DeviceError(f"fp16 needs the package onnx; run: {ADVICE[device]}, or choose fp32") from error
     if device == "ascend":
         require_ascend(int(provider_options["device_id"]))
     return OnnxRuntimeEngine(
@@ -121,6 +189,16 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         provider_options,
         allow_cpu_nodes=device != "ascend" or options.get(ALLOW_CPU_NODES, "0") == "1",
     )
+
+
+def _cuda_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
+    """The CUDA provider's options, checked. fp32 means float32: TensorFloat-32, its own default, has 10 bits."""
+    require_known("ONNX Runtime on gpu", options, CUDA_OPTIONS)
+    chosen = {"device_id": "0", "use_tf32": "1" if precision == "fp16" else "0", **options}
+    for name in CUDA_OPTIONS:
+        if name in chosen and name != "cudnn_conv_algo_search":
+            option_number(name, chosen[name])
+    return chosen
 
 
 def _cann_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
