@@ -10,7 +10,7 @@ from typing import Any, Callable
 from flops import FlopCounter
 from peers import PEERS
 from race import Measured, Race, Timing
-from tables import table
+from tables import count, table
 
 CARD_SECONDS = 0.96
 MIB = 2**20
@@ -154,7 +154,7 @@ class Report:
         work = "" if self.mflop_per_pixel is None else f", {self.mflop_per_pixel:.2f} MFLOP per pixel of it and step"
         return (
             f"Model {self.model}: x{self.scale}{work}. {setting.steps} of {self.timesteps} steps, batch 1, "
-            f"{setting.threads} CPU thread{'s' * (setting.threads > 1)}, {setting.runs} images each after the first, "
+            f"{count(setting.threads, 'CPU thread')}, {count(setting.runs, 'image')} each after the first, "
             f"in turn. Sizes are height x width. On {self.cpu}, {platform.system()} {platform.machine()}, with "
             f"{versions}."
         )
