@@ -200,21 +200,26 @@ def test_ctrl_c_leaves_nothing(folder):
     assert os.listdir(folder) == ["in.png"]
 
 
-def seconds(*command: str) -> float:
-    """The fastest of five runs: what the command needs, not what the machine is busy with."""
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, *command], check=True, capture_output=True)
-        times.append(time.perf_counter() - started)
-    return min(times)
+def times_as_long_as_its_libraries(*command: str) -> float:
+    """Seconds of a command over those of importing numpy and pillow: a busy machine slows both.
+
+    Each is the fastest of seven runs in turn. The libraries take 0.1 s on an idle machine.
+    """
+    times = {("-c", "import numpy, PIL.Image"): [], command: []}
+    for _ in range(7):
+        for arguments, seconds in times.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+            seconds.append(time.perf_counter() - started)
+    libraries, ours = map(min, times.values())
+    return ours / libraries
 
 
 def test_importing_is_quick_and_imports_no_engine():
     engines = ("openvino", "onnxruntime", "mindspore", "mindspore_lite", "torch")
     code = f"import srdiff, sys; sys.exit(any(name in sys.modules for name in {engines}))"
-    assert seconds("-c", code) < 0.3
+    assert times_as_long_as_its_libraries("-c", code) < 2.5  # measured 1.4
 
 
 def test_help_is_quick():
-    assert seconds("-m", "srdiff.cli", "--help") < 0.5
+    assert times_as_long_as_its_libraries("-m", "srdiff.cli", "--help") < 4  # measured 1.7
