@@ -58,3 +58,44 @@ def test_a_failure_leaves_the_old_file(tmp_path):
         raise KeyboardInterrupt
     assert target.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["out.png"]
+
+
+@pytest.mark.parametrize(
+    "fails", [OSError(28, "No space left on device"), KeyboardInterrupt(), RuntimeError(), None], ids=repr
+)
+@pytest.mark.parametrize("early", [False, True])
+def test_atomic_file_is_all_or_nothing(fails: BaseException | None, early: bool, tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_text("old")
+
+    def work() -> None:
+        with atomic_file(path) as temporary:
+            assert temporary.parent == path.parent and temporary.suffix == ".png" and temporary != path
+            if fails and early:
+                raise fails
+            temporary.write_text("new")
+            assert path.read_text() == "old"
+            if fails:
+                raise fails
+
+    if fails:
+        with pytest.raises(OutputError if isinstance(fails, OSError) else type(fails)):
+            work()
+    else:
+        work()
+    assert path.read_text() == ("old" if fails else "new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_file_refuses_a_folder_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="folder"), atomic_file(tmp_path):
+        pytest.fail("the work was done")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with atomic_file(pipe) as path:
+        assert path == pipe
+    assert pipe.is_fifo()
