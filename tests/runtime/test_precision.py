@@ -58,7 +58,7 @@ def test_pictures_unlike_the_training_photos(bundle, name, engine):
     opened, precision = engine
     exact, half = (Upscaler(bundle, opened(each)).upscale(PICTURES[name], steps=10) for each in ("fp32", precision))
     assert psnr(half, exact) > LEAST_PSNR
-    assert abs(half.mean() - PICTURES[name].mean()) < 12  # neither black nor anything else
+    assert abs(half.mean() - PICTURES[name].mean()) < 2  # levels: neither black nor anything else; 0.8 measured
 
 
 @pytest.mark.parametrize("family", ["mindediting", "leiali"])

@@ -174,7 +174,9 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         )
     if precision == "bf16" or (precision == "fp16" and device == "cpu"):
         known = "fp32" if device == "cpu" else "fp32 or fp16"
-        raise DeviceError(f"ONNX Runtime on {device} runs this bundle in {known}, not {precision}; choose another")
+        raise DeviceError(
+            f"ONNX Runtime on {device} runs this bundle in {known}, not {precision}; choose {known}, or another engine"
+        )
     if precision == "fp16" and device == "gpu":
         try:
             import onnx  # noqa: F401
