@@ -10,22 +10,22 @@ import sys
 from pathlib import Path
 
 import click
-from card import card_bundle
-from entrants import Entrant, Setting, find_entrants
-from flops import FlopCounter
-from latency_report import Report, Shape, as_json, as_text, rows
-from peers import PEERS
-from race import Race, race
-from tables import around_marks, insert
+from common.tables import around_marks, insert
+from racing.card import card_bundle
+from racing.entrants import Entrant, Setting, find_entrants
+from racing.flops import FlopCounter
+from racing.latency_report import Report, Shape, as_json, as_text, rows
+from racing.peers import PEERS
+from racing.race import Race, race
 from tqdm import tqdm
 
 import srdiff
+from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
-from srdiff.console import Command
-from srdiff.console import table as columns
+from srdiff.commands.command import Command
+from srdiff.commands.command import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
 from srdiff.errors import DeviceError, OptionError
-from srdiff.files import atomic_file, require_writable
 from srdiff.machine import usable_cpus
 
 DEFAULT_LR = "64x64"
@@ -151,7 +151,7 @@ def main(
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
     if plot_file is not None:
-        from latency_plot import plot
+        from racing.latency_plot import plot
 
         with atomic_file(plot_file) as temporary:
             plot(report, temporary)

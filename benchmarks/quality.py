@@ -9,23 +9,23 @@ import sys
 from pathlib import Path
 
 import click
-from gate import Verdict, comparisons, judge
-from methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
-from metrics import Meter
-from page import html
-from report import Report, as_json, markdown
-from results import Store
-from tables import insert
+from common.tables import insert
+from grading.gate import Verdict, comparisons, judge
+from grading.methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
+from grading.metrics import Meter
+from grading.page import html
+from grading.report import Report, as_json, markdown
+from grading.results import Store
 from tqdm import tqdm
 
 import srdiff
+from srdiff.atomic_files import atomic_file
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
-from srdiff.console import Command
+from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
-from srdiff.files import atomic_file
 from srdiff.samplers import Sampler
-from srdiff_training.pairs import find_pairs
+from srdiff_training.measure.pairs import find_pairs
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -15,10 +15,10 @@ from pathlib import Path
 import click
 import numpy as np
 import skimage.data
-from tables import insert, table
+from common.tables import insert, table
 
 from srdiff import Upscaler
-from srdiff.console import Command
+from srdiff.commands.command import Command
 from srdiff.engines import PRECISIONS
 from srdiff.errors import OptionError
 

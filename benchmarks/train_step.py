@@ -15,7 +15,7 @@ from typing import Any, Callable
 import click
 import numpy as np
 
-from srdiff.console import Command
+from srdiff.commands.command import Command
 
 Step = Callable[[], float]
 
@@ -30,7 +30,7 @@ Step = Callable[[], float]
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Of the peer.")
 def main(config: str, batch: int, patch: int, train_encoder: bool, repeats: int, peer: str, threads: int) -> None:
     """Median seconds of a training step of the noise predictor, on random data."""
-    from srdiff_training.settings import load_settings
+    from srdiff_training.run.settings import load_settings
 
     changes = [f"batch={batch}", f"patch={patch}", f"freeze_encoder={str(not train_encoder).lower()}"]
     changes += ["device=cpu", "precision=fp32", "data=none", "output=none"]
@@ -75,11 +75,11 @@ def mindspore_step(settings: Any, data: tuple[np.ndarray, ...]) -> Step:
     """The step of ``srdiff-train``."""
     import mindspore as ms
 
-    from srdiff_training.devices import join_devices
-    from srdiff_training.initial import initialise
-    from srdiff_training.network import SRDiff
-    from srdiff_training.step import rates_at
-    from srdiff_training.train import build_step
+    from srdiff_training.model.network import SRDiff
+    from srdiff_training.run.devices import join_devices
+    from srdiff_training.run.initial_weights import initialise
+    from srdiff_training.run.optimiser_step import rates_at
+    from srdiff_training.run.train import build_step
 
     devices = join_devices(settings)
     network = SRDiff(settings.network)
@@ -99,12 +99,12 @@ def torch_step(settings: Any, data: tuple[np.ndarray, ...], threads: int) -> Ste
     """Forward, backward, clipping, Adam and averaging in PyTorch eager, float32."""
     import torch
     import torch.nn.functional as F
-    from torch_reference import Weights, reference
+    from racing.torch_reference import Weights, reference
 
-    from srdiff_training.initial import initialise
-    from srdiff_training.names import public_name, public_shape, to_public_layout
-    from srdiff_training.network import SRDiff
-    from srdiff_training.step import rates_at
+    from srdiff_training.model.network import SRDiff
+    from srdiff_training.model.parameter_names import public_name, public_shape, to_public_layout
+    from srdiff_training.run.initial_weights import initialise
+    from srdiff_training.run.optimiser_step import rates_at
 
     torch.set_num_threads(threads)
     config = settings.network

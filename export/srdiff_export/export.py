@@ -17,10 +17,10 @@ import srdiff
 from srdiff.bundle import TIME_BIAS_NAME, Bundle, GraphFiles, Manifest, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
-from srdiff_training.checkpoint import Checkpoint, load_checkpoint
-from srdiff_training.config import NetworkConfig
-from srdiff_training.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
-from srdiff_training.recipe import RecipeOptions
+from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
+from srdiff_training.model.config import NetworkConfig
+from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
+from srdiff_training.model.recipe import RecipeOptions
 
 from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
 from .verify import Comparison, require_parity, verify_bundle

@@ -16,8 +16,8 @@ from srdiff.errors import DeviceError, ParityError
 from srdiff.noise import philox_noise
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
-from srdiff_training.graphs import CellEngine, example_inputs
-from srdiff_training.network import SRDiff
+from srdiff_training.model.graphs import CellEngine, example_inputs
+from srdiff_training.model.network import SRDiff
 
 from .mindir_file import GraphCellEngine
 

@@ -1,6 +1,6 @@
 """SRDiff super-resolution at run time: a bundle and an image in, an image four times as large out.
 
-from srdiff import Upscaler
+from ..srdiff import Upscaler
 
 upscaler = Upscaler.from_bundle()
 upscaler.upscale(Image.open("in.png"), seed=0).save("out.png")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import ImageError
-from .photo import Photo
+from .photo.photo import Photo
 from .resize import bicubic
 
 # LR-PSNR of a photo at x4: 38 dB before, 45 after one pass, 58 after five, 66 after twenty, 67 after forty.

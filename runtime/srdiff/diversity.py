@@ -11,7 +11,7 @@ import numpy as np
 from .consistency import project
 from .errors import OptionError
 from .noise import philox_noise
-from .photo import Photo
+from .photo.photo import Photo
 from .samplers import DDPM, Sampler
 from .sampling import Callback
 from .upscaler import Upscaler

@@ -12,8 +12,8 @@ import numpy as np
 
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
-from .photo_read import photo_from
-from .photo_write import to_array, to_pil
+from .photo.read import photo_from
+from .photo.write import to_array, to_pil
 from .samplers import DDPM, Plan
 from .sampling import Callback
 from .upscaler import Upscaler

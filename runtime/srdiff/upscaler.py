@@ -11,14 +11,14 @@ from typing import Any, Mapping
 import numpy as np
 
 from .bundle import DEFAULT_BUNDLE, Bundle
-from .conds import Conds
+from .condition_cache import ConditionCache
 from .engines import Engine, Graph, Shapes, open_engine
 from .errors import BundleError
 from .machine import usable_memory
 from .noise import NoiseSource, philox_noise
-from .photo import Photo
-from .photo_read import photo_from
-from .photo_write import to_array, to_pil
+from .photo.photo import Photo
+from .photo.read import photo_from
+from .photo.write import to_array, to_pil
 from .resize import bicubic
 from .samplers import DDPM, Plan, Sampler
 from .sampling import Callback, run_plan
@@ -140,7 +140,7 @@ class Upscaler:
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
-        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo_read.read_photo` gives it."""
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.photo.photo.read.read_photo` gives it."""
         plan = sampler.plan(self.bundle.manifest.schedule)
         return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), callback))
 
@@ -178,7 +178,7 @@ class Upscaler:
         if self.bundle.manifest.up_input:
             lr_up = self.bundle.manifest.lr_up.apply(pixels, rows, columns)
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
-        with Conds(self.graph("encoder", *tile), _pad(lr, margin, height, width)) as conds:
+        with ConditionCache(self.graph("encoder", *tile), _pad(lr, margin, height, width)) as conds:
             x0 = run_plan(
                 self.graph("step", *tile),
                 plan,

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("flip_evaluator", reason="pip install 'srdiff[bench]'")
 
-from lpips_weights import WeightsError, load_weights
+from grading.lpips_weights import WeightsError, load_weights
 from PIL import Image
 from skimage import data
 

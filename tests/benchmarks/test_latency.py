@@ -17,18 +17,18 @@ pytest.importorskip("mindspore", reason="the bundles are exported here")  # befo
 pytest.importorskip("onnx", reason="pip install 'srdiff[bench]'")
 
 import latency
-import peers
-from flops import FlopCounter
-from latency_report import AS_INPUT, AS_OUTPUT, AS_TILE, Shape
-from peers import check_peer, open_peer
-from processes import ProcessError, Remote
-from stopwatch import Stopwatch
+from racing import peers
+from racing.flops import FlopCounter
+from racing.latency_report import AS_INPUT, AS_OUTPUT, AS_TILE, Shape
+from racing.peers import check_peer, open_peer
+from racing.processes import ProcessError, Remote
+from racing.stopwatch import Stopwatch
 
 from srdiff.bundle import Bundle
 from srdiff.engines import open_engine
 from srdiff.errors import DeviceError, ParityError
 from srdiff.upscaler import Upscaler
-from srdiff_training.config import NetworkConfig
+from srdiff_training.model.config import NetworkConfig
 
 SCRIPT = Path(latency.__file__)
 LR = (12, 16)
@@ -260,7 +260,7 @@ def test_two_engines_and_their_peers_from_a_shell(mindediting: Path, tmp_path: P
 
 
 def comparison(shape: Shape, steps: int) -> str:
-    from latency_report import _comparison
+    from racing.latency_report import _comparison
 
     return _comparison(shape, steps, 100)
 
@@ -322,9 +322,9 @@ def test_card_needs_mindspore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_card_is_exported_once_at_its_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, export_golden) -> None:
     """With sizes made small, for the time that an export of the real ones takes."""
     pytest.importorskip("mindspore")
-    from card import card_bundle
+    from racing.card import card_bundle
 
-    import srdiff_training.config as config
+    import srdiff_training.model.config as config
 
     monkeypatch.setenv("SRDIFF_CACHE", str(tmp_path))
     small = NetworkConfig("mindediting", 4, 8, 2, 4, unet_channels=8, unet_mults=(1, 2))

@@ -10,12 +10,11 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import lpips_alex
-import lpips_weights
 import numpy as np
 import pytest
-from lpips_alex import PADS, POOLED, SCALE, SHIFT, STRIDES, Lpips, build_graph
-from lpips_weights import WeightsError, load_weights
+from grading import lpips_alex, lpips_weights
+from grading.lpips_alex import PADS, POOLED, SCALE, SHIFT, STRIDES, Lpips, build_graph
+from grading.lpips_weights import WeightsError, load_weights
 from skimage import data
 
 from srdiff.errors import ImageError

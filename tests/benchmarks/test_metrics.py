@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import lpips_weights
-import metrics
 import numpy as np
 import pytest
+from grading import lpips_weights, metrics
+from grading.metrics import METRICS, Meter, flip, lr_psnr, spread
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from metrics import METRICS, Meter, flip, lr_psnr, spread
 
 from srdiff.errors import OptionError
 from srdiff.resize import bicubic

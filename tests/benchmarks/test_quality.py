@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import Any, Mapping
 
-import methods
 import numpy as np
 import pytest
 import quality
 from click.testing import CliRunner, Result
-from gate import Verdict
+from grading import methods
+from grading.gate import Verdict
 from PIL import Image
 from skimage import data
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from srdiff.bundle import DEFAULT_BUNDLE
 from srdiff.engines.openvino_engine import OpenVinoGraph
-from srdiff.metrics import fidelity
 from srdiff.resize import bicubic
 from srdiff.upscaler import Upscaler
-from srdiff_training.evaluate_cli import main
+from srdiff_training.commands.evaluate import main
+from srdiff_training.measure.fidelity import fidelity
 from tests.conftest import DATA
 
 TINY = DATA / "mindediting_tiny.ckpt"
@@ -45,7 +45,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_a_shell_both_agree(data, export_golden, tmp_path):
     bundle = export_golden("mindediting", True)
-    command = [sys.executable, "-m", "srdiff_training.evaluate_cli", "--ckpt", TINY, "--bundle", bundle, "--data", data]
+    command = [
+        sys.executable,
+        "-m",
+        "srdiff_training.commands.evaluate",
+        "--ckpt",
+        TINY,
+        "--bundle",
+        bundle,
+        "--data",
+        data,
+    ]
     command += ["--steps", STEPS, "--seed", 3, "--crop", 2, "--threads", 1, "--json", tmp_path / "new" / "scores.json"]
     result = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr

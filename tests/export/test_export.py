@@ -19,7 +19,7 @@ from srdiff.bundle import Bundle
 from srdiff.errors import OptionError, OutputError, ParityError
 from srdiff.upscaler import Upscaler
 from srdiff_export import verify
-from srdiff_export.cli import main
+from srdiff_export.command import main
 from srdiff_export.export import ExportOptions, export_bundle
 from tests.conftest import DATA, Golden
 
@@ -27,7 +27,7 @@ TINY = DATA / "mindediting_tiny.ckpt"
 
 
 def shell(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "srdiff_export.cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "srdiff_export.command", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 

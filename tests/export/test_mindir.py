@@ -18,7 +18,7 @@ from srdiff.engines import open_engine
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError
 from srdiff.upscaler import Upscaler
-from srdiff_export.cli import main
+from srdiff_export.command import main
 from srdiff_export.export import ExportOptions, export_bundle
 from srdiff_export.mindir_file import GraphCellEngine
 from tests.conftest import DATA, Golden

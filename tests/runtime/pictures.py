@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from srdiff.errors import ImageError
-from srdiff.photo import Photo
-from srdiff.photo_read import photo_from, read_photo
+from srdiff.photo.photo import Photo
+from srdiff.photo.read import photo_from, read_photo
 
 HEIGHT, WIDTH = 13, 17
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srdiff import engines
-from srdiff.cli import main
+from srdiff.commands.run import main
 from srdiff.engines import ascend, onnxruntime_engine, open_engine, try_devices
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.engines.mindspore_lite_engine import LiteOptions

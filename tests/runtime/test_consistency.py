@@ -10,7 +10,7 @@ from skimage import data
 
 from srdiff.consistency import project
 from srdiff.errors import ImageError
-from srdiff.photo import Photo
+from srdiff.photo.photo import Photo
 from srdiff.resize import bicubic
 
 

@@ -13,10 +13,10 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 from skimage import data
 
-from srdiff.cli import main
+from srdiff.commands.run import main
 from srdiff.diversity import Moments, Wanted, draw, uncertainty_map
 from srdiff.errors import OptionError
-from srdiff.photo import Photo
+from srdiff.photo.photo import Photo
 from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler

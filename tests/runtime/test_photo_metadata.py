@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from srdiff.errors import ImageError
-from srdiff.photo import Photo
-from srdiff.photo_read import photo_from, read_photo
-from srdiff.photo_write import to_array
+from srdiff.photo.photo import Photo
+from srdiff.photo.read import photo_from, read_photo
+from srdiff.photo.write import to_array
 
 from .pictures import (
     chunk,

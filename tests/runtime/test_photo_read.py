@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff.errors import ImageError
-from srdiff.photo_read import photo_from, read_photo
-from srdiff.photo_write import to_array
+from srdiff.photo.read import photo_from, read_photo
+from srdiff.photo.write import to_array
 
 from .pictures import (
     HEIGHT,

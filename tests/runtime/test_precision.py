@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from srdiff import Upscaler
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import open_engine
-from srdiff.engines.half import CONVOLUTIONS, half_network
+from srdiff.engines.onnx_float16 import CONVOLUTIONS, half_network
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine
 from srdiff.errors import BundleError, DeviceError
 from srdiff.sampling import FEEDBACK

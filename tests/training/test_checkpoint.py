@@ -21,10 +21,10 @@ from ..conftest import DATA, Golden
 torch = pytest.importorskip("torch")
 ms = pytest.importorskip("mindspore")
 
-from torch_reference import random_state  # noqa: E402
+from racing.torch_reference import random_state  # noqa: E402
 
-from srdiff_training.checkpoint import load_checkpoint  # noqa: E402
-from srdiff_training.config import NetworkConfig  # noqa: E402
+from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
+from srdiff_training.model.config import NetworkConfig  # noqa: E402
 
 from .checkpoint_files import TORCH_LAYOUTS, save_mindspore, save_torch  # noqa: E402
 

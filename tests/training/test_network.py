@@ -12,10 +12,10 @@ ms = pytest.importorskip("mindspore")
 from mindspore import nn  # noqa: E402
 
 from srdiff.errors import OptionError  # noqa: E402
-from srdiff_training.checkpoint import load_checkpoint  # noqa: E402
-from srdiff_training.config import NetworkConfig  # noqa: E402
-from srdiff_training.layers import Mish  # noqa: E402
-from srdiff_training.network import SRDiff  # noqa: E402
+from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
+from srdiff_training.model.config import NetworkConfig  # noqa: E402
+from srdiff_training.model.layers import Mish  # noqa: E402
+from srdiff_training.model.network import SRDiff  # noqa: E402
 
 STEPS = (99, 50, 0)
 

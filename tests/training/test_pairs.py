@@ -10,7 +10,7 @@ from PIL import Image
 
 from srdiff.errors import ImageError, OptionError
 from srdiff.resize import bicubic
-from srdiff_training.pairs import find_pairs
+from srdiff_training.measure.pairs import find_pairs
 
 
 def save(path: Path, height: int, width: int) -> np.ndarray:

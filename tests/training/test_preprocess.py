@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff.resize import bicubic
-from srdiff_training import preprocess as module
-from srdiff_training.pairs import find_pairs
-from srdiff_training.preprocess_cli import main
+from srdiff_training.commands.preprocess import main
+from srdiff_training.data import preprocess as module
+from srdiff_training.measure.pairs import find_pairs
 
 
 def save(path: Path, height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -60,7 +60,15 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_from_a_shell_with_processes(photos: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "srdiff_training.preprocess_cli", "--root", str(photos), "--dataset", "folder"]
+    command = [
+        sys.executable,
+        "-m",
+        "srdiff_training.commands.preprocess",
+        "--root",
+        str(photos),
+        "--dataset",
+        "folder",
+    ]
     command += ["--output", str(tmp_path / "out"), "--jobs", "2"]
     first = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert first.returncode == 0, first.stderr
@@ -191,7 +199,7 @@ def test_a_killed_run_goes_on(jobs: int, photos: Path, tmp_path: Path, monkeypat
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("srdiff_training.preprocess_record.Record.write_now_and_then", stop)
+        patch.setattr("srdiff_training.data.crops.preprocess_record.Record.write_now_and_then", stop)
         assert run(photos, tmp_path / "out", jobs=jobs).exit_code == 130
     out = tmp_path / "out/holiday/train"
     (out / "X1/.0123456789abcdef.png").write_bytes(b"half")

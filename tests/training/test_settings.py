@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from srdiff.errors import OptionError
-from srdiff_training.settings import CONFIGS, load_settings, settings_from
+from srdiff_training.run.settings import CONFIGS, load_settings, settings_from
 
 PLACES = ["data=photos", "output=run"]
 

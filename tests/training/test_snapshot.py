@@ -17,16 +17,16 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 
 from srdiff.errors import CheckpointError, OutputError
-from srdiff_training import snapshot
-from srdiff_training.checkpoint import load_checkpoint, read_tensors
-from srdiff_training.config import NetworkConfig
-from srdiff_training.devices import Devices
-from srdiff_training.names import to_own_layout, to_public_layout
-from srdiff_training.network import SRDiff
-from srdiff_training.recipe import RecipeOptions
-from srdiff_training.settings import Settings
-from srdiff_training.snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
-from srdiff_training.train import build_network, build_step
+from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
+from srdiff_training.model.config import NetworkConfig
+from srdiff_training.model.network import SRDiff
+from srdiff_training.model.parameter_names import to_own_layout, to_public_layout
+from srdiff_training.model.recipe import RecipeOptions
+from srdiff_training.run import snapshot
+from srdiff_training.run.devices import Devices
+from srdiff_training.run.settings import Settings
+from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
+from srdiff_training.run.train import build_network, build_step
 
 from .training_runs import SIZES, tiny_settings
 
@@ -224,7 +224,7 @@ def test_disk_refuses_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 WRITER = """
 import sys
 from pathlib import Path
-from srdiff_training.snapshot import Progress
+from srdiff_training.run.snapshot import Progress
 from tests.training.test_snapshot import snapshots_of
 from tests.training.training_runs import SIZES, tiny_settings
 folder = Path(sys.argv[1])

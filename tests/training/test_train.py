@@ -21,14 +21,14 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 
 from srdiff.errors import OutputError, TrainingError
-from srdiff_training.checkpoint import load_checkpoint, read_tensors
-from srdiff_training.data import Crops, Photos
-from srdiff_training.devices import Devices
-from srdiff_training.log import COLUMNS, LOG_NAME, PLOT_NAME
-from srdiff_training.settings import Settings
-from srdiff_training.snapshot import Progress, Snapshots, numbered, read_state
-from srdiff_training.train import SETTINGS_NAME, Loop, build_network, build_step, train
-from srdiff_training.train_cli import main
+from srdiff_training.commands.train import main
+from srdiff_training.data.crops import Crops, Photos
+from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
+from srdiff_training.run.devices import Devices
+from srdiff_training.run.log import COLUMNS, LOG_NAME, PLOT_NAME
+from srdiff_training.run.settings import Settings
+from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state
+from srdiff_training.run.train import SETTINGS_NAME, Loop, build_network, build_step, train
 
 from .training_runs import TINY, make_photos, tiny_settings
 
@@ -212,7 +212,7 @@ def test_a_small_network_learns(photos: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(checkpoint.tensors["encoder.conv_first.weight"], stored["conv_first.weight"])
 
 
-COMMAND = [sys.executable, "-m", "srdiff_training.train_cli", "srdiff"]
+COMMAND = [sys.executable, "-m", "srdiff_training.commands.train", "srdiff"]
 
 
 @pytest.mark.slow
@@ -245,7 +245,7 @@ def test_two_processes_train_as_one(photos: Path, whole: Path, tmp_path: Path) -
     if not msrun.is_file():
         pytest.skip("MindSpore's launcher is not installed")
     script = tmp_path / "srdiff_train.py"
-    script.write_text("from srdiff_training.train_cli import main\n\nmain()\n")
+    script.write_text("from srdiff_training.commands.train import main\n\nmain()\n")
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump({**TINY, "data": str(photos)}))
     arguments = [str(script), "srdiff", "--config", str(config), "--set"]

@@ -10,9 +10,9 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 from mindspore import nn, ops
 
-from srdiff_training.initial import initialise
-from srdiff_training.layers import CroppedTranspose, Mish, PixelShuffle
-from srdiff_training.rrdb import DenseBlock
+from srdiff_training.model.layers import CroppedTranspose, Mish, PixelShuffle
+from srdiff_training.model.rrdb import DenseBlock
+from srdiff_training.run.initial_weights import initialise
 
 # Of the largest value; sums in another order differ by 4e-7 at most.
 BOUND = 5e-6

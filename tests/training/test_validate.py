@@ -14,15 +14,15 @@ import mindspore as ms
 from PIL import Image
 
 from srdiff.errors import ImageError, OptionError
-from srdiff.metrics import fidelity
 from srdiff.resize import bicubic
 from srdiff.upscaler import Upscaler
-from srdiff_training.cells import CellBundle
-from srdiff_training.checkpoint import load_checkpoint
-from srdiff_training.graphs import CellEngine
-from srdiff_training.network import SRDiff
-from srdiff_training.recipe import RECIPES
-from srdiff_training.validate import Validator, validate
+from srdiff_training.measure.fidelity import fidelity
+from srdiff_training.measure.validate import Validator, validate
+from srdiff_training.model.cells import CellBundle
+from srdiff_training.model.checkpoint import load_checkpoint
+from srdiff_training.model.graphs import CellEngine
+from srdiff_training.model.network import SRDiff
+from srdiff_training.model.recipe import RECIPES
 from tests.conftest import DATA
 
 pytestmark = pytest.mark.usefixtures("pynative")

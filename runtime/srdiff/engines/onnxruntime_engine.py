@@ -129,7 +129,7 @@ class OnnxRuntimeEngine(Engine):
             options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         provider = PROVIDERS[self._target]
         if self.precision == "fp16" and self._target != "ascend":  # there the provider does it
-            from .half import half_network
+            from .onnx_float16 import half_network
 
             model = half_network(model)
         try:

@@ -1,0 +1,1 @@
+"""Measures pictures: what ``quality.py`` is made of."""

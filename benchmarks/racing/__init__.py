@@ -1,0 +1,1 @@
+"""Measures seconds: what ``latency.py`` is made of."""

@@ -1,0 +1,179 @@
+"""``srdiff-export``: a checkpoint becomes a verified bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from srdiff import __version__
+from srdiff.bundle import Bundle
+from srdiff.commands.command import Command, table
+from srdiff.errors import OptionError
+from srdiff_training.commands.recipe_options import recipe_options
+
+
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--ckpt",
+    type=click.Path(path_type=Path),
+    help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Bundle folder to write.  [default: CKPT with suffix .srdiff]",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="FORMAT",
+    default="onnx",
+    show_default=True,
+    help="Of the graphs: onnx, mindir, or onnx,mindir for both.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="HxW",
+    help="LR size of MindIR graphs, which are static; repeatable.  [default: 64x64]",
+)
+@click.option(
+    "--optimize",
+    metavar="TARGET",
+    help="Compile MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.",
+)
+@click.option(
+    "--family",
+    type=click.Choice(["mindediting", "leiali"]),
+    help="Refuse a checkpoint of the other family.  [default: from the parameter names]",
+)
+@recipe_options
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16"]),
+    default="fp32",
+    show_default=True,
+    help="Of the stored weights; fp16 halves the bundle.",
+)
+@click.option("--opset", type=int, default=11, show_default=True, help="ONNX operator set.")
+@click.option(
+    "--check-shape",
+    "check_shapes",
+    multiple=True,
+    metavar="HxW",
+    help="LR size to compare ONNX graphs with the source at; repeatable.  [default: two small ones]",
+)
+@click.option("--name", help="Of the model.  [default: the checkpoint's file name]")
+@click.option("--license", default="", help="Of the weights, kept in the manifest.")
+@click.option("--origin", default="", help="Where the weights come from, kept in the manifest.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@click.option(
+    "--inspect",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="Check a bundle, print what it holds, and write nothing.",
+)
+@click.version_option(__version__)
+def main(
+    ckpt: Path | None,
+    output: Path | None,
+    formats: str,
+    shapes: tuple[str, ...],
+    check_shapes: tuple[str, ...],
+    overwrite: bool,
+    inspect: Path | None,
+    **options: Any,
+) -> None:
+    """Export an SRDiff checkpoint to a bundle that srdiff-run takes.
+
+    Encoder and sampler step become one graph each. Before the bundle gets its name, both run beside the checkpoint's
+    own network on every inference engine installed; a difference above the bound is an error and leaves nothing behind.
+    """
+    if inspect is not None:
+        click.echo(describe(Bundle(inspect)))
+        return
+    if ckpt is None:
+        raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
+    os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
+    from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
+
+    target = output or ckpt.with_suffix(".srdiff")
+    chosen = ExportOptions(
+        formats=tuple(formats.split(",")),
+        shapes=tuple(_shape(text) for text in shapes) or (DEFAULT_SHAPE,),
+        check_shapes=tuple(_shape(text) for text in check_shapes) or None,
+        **options,
+    )
+    bundle, comparisons = export_bundle(ckpt, target, chosen, overwrite)
+    rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
+    click.echo(table(COMPARISON_HEAD, rows))
+    size = sum((target / name).stat().st_size for name in bundle.file_names)
+    click.echo(f"{target}: {size / 1e6:.1f} MB, {bundle.manifest.weights_dtype} weights, verified")
+
+
+def describe(bundle: Bundle) -> str:
+    """The manifest for a reader, after checking every file's hash."""
+    manifest = bundle.manifest
+    for name in bundle.file_names:
+        bundle.read(name)
+    graphs = ", ".join(
+        f"{graph.format} ({'any size' if graph.lr_shape is None else '{}x{} LR'.format(*graph.lr_shape)})"
+        for graph in manifest.graphs
+    )
+    recipe = manifest.lr_up
+    facts = [
+        ("model", manifest.name),
+        ("scale", f"x{manifest.scale}"),
+        ("network", ", ".join(f"{key} {_short(value)}" for key, value in manifest.network.items())),
+        ("schedule", f"{manifest.schedule.name}, {manifest.schedule.timesteps} timesteps"),
+        ("x_0 in a step", "clamped to [-1, 1]" if manifest.clip_denoised else "not clamped"),
+        ("residual", f"(hr - lr_up) * {manifest.res_rescale:g}"),
+        ("lr_up", f"bicubic, {recipe.border} border, rounding {recipe.rounding}, / {recipe.divisor}"),
+        ("margin", f"{manifest.margin} input pixels"),
+        ("graphs", graphs),
+        ("weights", manifest.weights_dtype),
+        ("made by", ", ".join(f"{key} {value}" for key, value in manifest.producer.items())),
+        *((key, value or "not stated") for key, value in manifest.origin.items()),
+    ]
+    width = max(len(key) for key, _ in facts)
+    lines = [f"{key:<{width}}  {value}" for key, value in facts]
+    files = [[name, f"{(bundle.path / name).stat().st_size:,}"] for name in bundle.file_names]
+    lines += ["", table(["file (hash checked)", "bytes"], files)]
+    comparisons = manifest.parity.get("comparisons", [])
+    if comparisons:
+        lines += [
+            "",
+            "Parity with the checkpoint, measured at export:",
+            table(COMPARISON_HEAD, map(_comparison_row, comparisons)),
+        ]
+    return "\n".join(lines)
+
+
+COMPARISON_HEAD = ["engine", "graph", "input", "LR size", "max error", "relative", "bound"]
+
+
+def _comparison_row(comparison: Any) -> list[str]:
+    height, width = comparison["lr_shape"]
+    numbers = [f"{comparison[key]:.1e}" for key in ("max_error", "relative_error", "bound")]
+    return [comparison["engine"], comparison["graph"], comparison["input"], f"{height}x{width}", *numbers]
+
+
+def _short(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _shape(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
+        raise OptionError(f"{text!r} is not a size; write it as HxW, like 64x64")
+    return int(height), int(width)
+
+
+if __name__ == "__main__":
+    main()

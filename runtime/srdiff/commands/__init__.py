@@ -1,0 +1,1 @@
+"""What people type; thin shells around the library."""

@@ -1,0 +1,65 @@
+"""How the commands end: one sentence and an exit code, a traceback only on request."""
+
+from __future__ import annotations
+
+from typing import Any, Iterable
+
+import click
+
+from ..errors import SRDiffError
+
+INTERRUPTED = 130
+
+_DEBUG = "srdiff.debug"
+
+
+class Command(click.Command):
+    """A click command with a ``--debug`` flag whose failures are one sentence on standard error.
+
+    Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(
+                ["--debug"],
+                is_flag=True,
+                expose_value=False,
+                callback=_keep,
+                help="Show a traceback when something fails.",
+            )
+        )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if ctx.meta[_DEBUG]:
+                raise
+            click.echo(f"Error: {_sentence(error)}", err=True)
+            ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
+
+
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """Columns as wide as their widest cell, without rules."""
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[_DEBUG] = value
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, SRDiffError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this; close other programs, or ask for smaller tiles with --tile"
+    return f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"

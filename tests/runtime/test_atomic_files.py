@@ -1,0 +1,101 @@
+"""Outputs are refused before the work, and appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.errors import OutputError
+
+NOBODY = 65534
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """Root may write anywhere, so as root this steps down for a moment."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, whose parents only its owner may enter
+        Path(folder).chmod(0o555)
+        yield Path(folder)
+        Path(folder).chmod(0o755)
+
+
+def test_a_folder_without_write_permission(locked):
+    with unprivileged(), pytest.raises(OutputError, match=r"Permission denied.*; choose a folder"):
+        require_writable(locked / "out.png")
+    with unprivileged(), pytest.raises(OutputError, match="may write to"):
+        require_writable(locked / "new" / "out.png")
+    assert os.listdir(locked) == []
+
+
+def test_a_folder_that_can_be_made(tmp_path):
+    require_writable(tmp_path / "new" / "deeper" / "out.png")
+    assert os.listdir(tmp_path / "new" / "deeper") == []
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    target = tmp_path / "out.png"
+    target.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_file(target) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert target.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["out.png"]
+
+
+@pytest.mark.parametrize(
+    "fails", [OSError(28, "No space left on device"), KeyboardInterrupt(), RuntimeError(), None], ids=repr
+)
+@pytest.mark.parametrize("early", [False, True])
+def test_atomic_file_is_all_or_nothing(fails: BaseException | None, early: bool, tmp_path: Path) -> None:
+    path = tmp_path / "out.png"
+    path.write_text("old")
+
+    def work() -> None:
+        with atomic_file(path) as temporary:
+            assert temporary.parent == path.parent and temporary.suffix == ".png" and temporary != path
+            if fails and early:
+                raise fails
+            temporary.write_text("new")
+            assert path.read_text() == "old"
+            if fails:
+                raise fails
+
+    if fails:
+        with pytest.raises(OutputError if isinstance(fails, OSError) else type(fails)):
+            work()
+    else:
+        work()
+    assert path.read_text() == ("old" if fails else "new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_atomic_file_refuses_a_folder_before_the_work(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="folder"), atomic_file(tmp_path):
+        pytest.fail("the work was done")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with atomic_file(pipe) as path:
+        assert path == pipe
+    assert pipe.is_fifo()

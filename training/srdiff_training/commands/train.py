@@ -1,0 +1,47 @@
+"""``srdiff-train``: photos become a checkpoint."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from srdiff import __version__
+from srdiff.commands.command import Command
+
+
+@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("stage", type=click.Choice(["rrdb", "srdiff"]))
+@click.option(
+    "--config",
+    required=True,
+    metavar="FILE|card|small",
+    help="YAML file, or one that comes with this package: the model card's settings, or a small model for a CPU.",
+)
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable. network.KEY is a size."
+)
+@click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if it has one.")
+@click.version_option(__version__)
+@click.pass_context
+def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], resume: bool) -> None:
+    """Train the encoder as a super-resolver (rrdb), then the noise predictor (srdiff).
+
+    The output folder gets checkpoints that srdiff-export takes, log.csv and log.png. Ctrl-C and SIGTERM save before
+    they end the run.
+    """
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore's log: errors, no warnings about this machine and its internals
+    from ..run.settings import load_settings
+
+    settings = load_settings(stage, config, changes)
+    from ..run.train import train
+
+    outcome = train(settings, resume, click.echo)
+    if outcome.signal is not None:
+        click.echo(f"Stopped by signal {outcome.signal}; saved {outcome.checkpoint}, --resume goes on", err=True)
+        ctx.exit(128 + outcome.signal)
+    click.echo(f"{outcome.step} steps done: {outcome.checkpoint}")
+
+
+if __name__ == "__main__":
+    main()

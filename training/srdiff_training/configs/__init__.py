@@ -1,0 +1,1 @@
+"""Settings of training runs, by stage and size."""

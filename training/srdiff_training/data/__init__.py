@@ -1,0 +1,1 @@
+"""Photos to training pairs, pairs to crops."""

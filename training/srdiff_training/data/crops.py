@@ -1,0 +1,201 @@
+"""Photos and random crops of them. Crop ``i`` depends on the seed and ``i`` alone, so that a run can go on anywhere."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterable, Iterator, Sequence
+
+import mindspore.dataset as ds
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+from srdiff.errors import ImageError
+
+from ..measure.pairs import Pair, find_pairs
+from ..model.recipe import RECIPES
+from ..run.settings import Settings
+
+COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
+
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+def _bar(items: Iterable[Any], total: int) -> Iterable[Any]:
+    return tqdm(items, "photos", total, unit="photo", leave=False, dynamic_ncols=True)
+
+
+class Photos:
+    """Pairs of true photos and their inputs, uint8 [h, w, 3].
+
+    Inputs are kept in memory; true photos up to ``memory_gib``, beyond that they are read at each use.
+
+    Args:
+        folders: see :func:`srdiff_training.measure.pairs.find_pairs` for their layouts.
+        scale: side of the true photo over side of the input.
+        patch: side of a true crop, which every photo must hold.
+        memory_gib: for the true photos.
+        workers: threads that decode and shrink.
+
+    Raises:
+        ImageError: a folder is empty, a photo cannot be read, does not fit its input, or is smaller than a crop.
+        OptionError: a photo has no input.
+    """
+
+    def __init__(
+        self, folders: Sequence[str], scale: int, patch: int, memory_gib: float, workers: int, progress: Progress = _bar
+    ) -> None:
+        self.scale = scale
+        self.pairs: list[Pair] = []
+        for folder in folders:
+            self.pairs.extend(find_pairs(Path(folder), scale).pairs)
+        _require_large(self.pairs, patch)
+        self.lr: list[np.ndarray] = []
+        self._hr: list[np.ndarray | None] = []
+        room = memory_gib * 2**30
+        with ThreadPoolExecutor(workers) as pool:
+            for hr, lr in progress(_in_order(pool, self.pairs, scale, 2 * workers), len(self.pairs)):
+                room -= hr.nbytes
+                self.lr.append(lr)
+                self._hr.append(hr if room >= 0 else None)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def hr(self, number: int) -> np.ndarray:
+        kept = self._hr[number]
+        return self.pairs[number].load_hr(self.scale) if kept is None else kept
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, pairs: list[Pair], scale: int, ahead: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Loaded pairs; at most ``ahead`` of them wait to be taken."""
+    waiting: list[Any] = []
+    for pair in pairs:
+        waiting.append(pool.submit(pair.load, scale))
+        if len(waiting) >= ahead:
+            yield waiting.pop(0).result()
+    for future in waiting:
+        yield future.result()
+
+
+def _require_large(pairs: list[Pair], patch: int) -> None:
+    """Looks at the files' heads alone, before anything is decoded."""
+    small = []
+    for pair in pairs:
+        try:
+            with Image.open(str(pair.hr)) as image:
+                size = image.size
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            continue  # decoding it will tell why
+        if min(size) < patch:
+            small.append((pair.hr, size))
+    if small:
+        file, (width, height) = small[0]
+        others = f" and {len(small) - 1} more are too small" if len(small) > 1 else ""
+        raise ImageError(
+            f"{file} is {width}x{height} where a crop has {patch} pixels a side{others}; "
+            "remove such photos, or choose a smaller patch"
+        )
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Where a crop lies, in LR pixels, and how it is turned."""
+
+    photo: int
+    top: int
+    left: int
+    flip_rows: bool
+    flip_columns: bool
+    transpose: bool
+
+    def turned(self, pixels: np.ndarray) -> np.ndarray:
+        """[3, h, w] with this crop's flips and transposition."""
+        if self.flip_rows:
+            pixels = pixels[:, ::-1]
+        if self.flip_columns:
+            pixels = pixels[:, :, ::-1]
+        if self.transpose:
+            pixels = pixels.swapaxes(1, 2)
+        return np.ascontiguousarray(pixels)
+
+
+class Crops:
+    """Training samples by number; the source of a ``GeneratorDataset``.
+
+    Args:
+        photos: to crop from; each is taken as often as its area asks.
+        settings: sizes, seed and stage.
+        first_step: steps done before; sample 0 is the first of the next.
+        rank, devices: this device takes its own share of every batch.
+    """
+
+    def __init__(
+        self, photos: Photos, settings: Settings, first_step: int = 0, rank: int = 0, devices: int = 1
+    ) -> None:
+        self.photos = photos
+        self.settings = settings
+        self.recipe = RECIPES[settings.network.family].lr_up
+        self.first_step = first_step
+        self.rank = rank
+        self.share = settings.batch // devices
+        areas = np.array([lr.shape[0] * lr.shape[1] for lr in photos.lr], np.float64)
+        self.area_before = np.cumsum(areas) / areas.sum()
+
+    def __len__(self) -> int:
+        return (self.settings.steps - self.first_step) * self.share
+
+    def __getitem__(self, number: int) -> tuple[np.ndarray, ...]:
+        step, place = divmod(int(number), self.share)
+        return self.sample((self.first_step + step) * self.settings.batch + self.rank * self.share + place)
+
+    def sample(self, number: int) -> tuple[np.ndarray, ...]:
+        """Sample ``number`` of the whole run, columns as in ``COLUMNS``; images are float32 [3, height, width] in
+        [-1, 1].
+        """
+        # Philox counts in the low words, so each sample has a stream of its own.
+        rng = np.random.Generator(np.random.Philox(key=self.settings.seed, counter=[0, 0, 0, number]))
+        crop = self.draw(rng)
+        patch, scale = self.settings.patch, self.settings.network.scale
+        side = patch // scale
+        hr = self.photos.hr(crop.photo)[crop.top * scale :, crop.left * scale :][:patch, :patch]
+        lr_whole = self.photos.lr[crop.photo]
+        lr = lr_whole[crop.top :, crop.left :][:side, :side]
+        if self.settings.stage == "rrdb":
+            return crop.turned(_signed(lr)), crop.turned(_signed(hr))
+        lr_up = self.recipe.crop(lr_whole, crop.top, crop.left, side, side, scale)
+        t = np.array(rng.integers(self.settings.timesteps), np.int32)
+        noise = rng.standard_normal((3, patch, patch), np.float32)
+        return crop.turned(_signed(lr)), crop.turned(lr_up), crop.turned(_signed(hr)), t, noise
+
+    def draw(self, rng: np.random.Generator) -> Crop:
+        """A place, evenly over all photos' pixels, and one of the eight ways to turn a square."""
+        side = self.settings.patch // self.settings.network.scale
+        u = rng.random(3)
+        photo = min(int(np.searchsorted(self.area_before, u[0], "right")), len(self.photos) - 1)
+        height, width = self.photos.lr[photo].shape[:2]
+        flips = rng.integers(2, size=3).astype(bool).tolist()
+        return Crop(photo, int(u[1] * (height - side + 1)), int(u[2] * (width - side + 1)), *flips)
+
+
+def _signed(pixels: np.ndarray) -> np.ndarray:
+    """uint8 [h, w, 3] -> float32 [3, h, w] in [-1, 1]."""
+    return pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(127.5) - 1
+
+
+def batches(crops: Crops) -> ds.Dataset:
+    """Batches in the order of their steps, made by threads ahead of time."""
+    ds.config.set_prefetch_size(4)  # of batches, too: the usual 16 would hold gigabytes
+    source = ds.GeneratorDataset(
+        crops,
+        COLUMNS[crops.settings.stage],
+        shuffle=False,
+        num_parallel_workers=min(crops.settings.workers, os.cpu_count() or 1),  # more are refused
+        python_multiprocessing=False,
+    )
+    return source.batch(crops.share, drop_remainder=True)

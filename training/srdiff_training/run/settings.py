@@ -1,0 +1,247 @@
+"""What one training run is told: a YAML file, changed by ``--set key=value``."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Callable, Iterable
+
+from srdiff.errors import OptionError, one_line
+from srdiff.schedule import BETAS, Schedule
+
+from ..model.config import NetworkConfig
+
+STAGES = ("rrdb", "srdiff")
+DEVICES = ("cpu", "ascend", "gpu")
+PRECISIONS = ("fp32", "fp16", "bf16")
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One training run. It checks itself: an OptionError names what does not fit.
+
+    Attributes:
+        stage: ``rrdb`` trains the encoder with an image head, ``srdiff`` the noise predictor.
+        network: sizes of the networks.
+        data: folders of photos, see ``pairs.py`` for their layouts.
+        val: folder of pairs to validate on; empty for none.
+        output: the run's folder: checkpoints, log, plot.
+        encoder_from: RRDB checkpoint to take the encoder from.
+        init_from: checkpoint of the same stage and sizes to take all weights from.
+        freeze_encoder: train the noise predictor alone.
+        patch: side of a true crop in pixels.
+        batch: crops per step, over all devices.
+        epochs, steps_per_epoch: their product is the number of steps.
+        learning_rate, final_learning_rate: ends of a cosine over the whole run.
+        warmup_steps: over which the learning rate rises linearly from zero.
+        beta1, beta2: Adam's.
+        clip_norm: gradients together are scaled down to this norm.
+        ema_decay: of the averaged weights, which are what a checkpoint gives to the export.
+        schedule, timesteps: noise schedule, ``cosine`` or ``linear``.
+        res_rescale: factor of the diffused residual.
+        seed: of initial weights, crops, timesteps and noise.
+        device: ``cpu``, ``ascend`` or ``gpu``.
+        precision: of convolutions: ``fp32``; ``fp16`` and ``bf16`` where the device has them.
+        memory_gib: true photos are kept decoded up to this size, the others are read when needed.
+        workers: threads that make crops.
+        log_every, save_every, validate_every: in steps.
+        keep: how many checkpoints remain, beside the best.
+        validate_steps: steps of the sampler in validation.
+        validate_images: at most so many.
+    """
+
+    stage: str
+    network: NetworkConfig
+    data: tuple[str, ...]
+    val: str = ""
+    output: str = ""
+    encoder_from: str = ""
+    init_from: str = ""
+    freeze_encoder: bool = True
+    patch: int = 160
+    batch: int = 16
+    epochs: int = 1
+    steps_per_epoch: int = 1000
+    learning_rate: float = 2e-4
+    final_learning_rate: float = 1e-5
+    warmup_steps: int = 0
+    beta1: float = 0.9
+    beta2: float = 0.99
+    clip_norm: float = 10.0
+    ema_decay: float = 0.9999
+    schedule: str = "cosine"
+    timesteps: int = 100
+    res_rescale: float = 2.0
+    seed: int = 0
+    device: str = "cpu"
+    precision: str = "fp32"
+    memory_gib: float = 4.0
+    workers: int = 2
+    log_every: int = 20
+    save_every: int = 500
+    keep: int = 3
+    validate_every: int = 1000
+    validate_steps: int = 10
+    validate_images: int = 5
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("stage", STAGES),
+            ("device", DEVICES),
+            ("precision", PRECISIONS),
+            ("schedule", tuple(BETAS)),
+        ):
+            if getattr(self, name) not in known:
+                raise OptionError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        if not self.data:
+            raise OptionError("no photos to train on were named; add --set data=FOLDER")
+        if not self.output:
+            raise OptionError("no folder for the run was named; add --set output=FOLDER")
+        counts = ("batch", "epochs", "steps_per_epoch", "workers", "log_every", "save_every", "keep")
+        for name in (*counts, "validate_every", "validate_steps", "validate_images", "timesteps"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        for name in ("learning_rate", "final_learning_rate", "clip_norm", "res_rescale"):
+            if not 0 < getattr(self, name) < float("inf"):
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be positive")
+        for name in ("beta1", "beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        if self.seed < 0 or self.warmup_steps < 0 or self.memory_gib < 0:
+            raise OptionError("seed, warmup_steps and memory_gib must not be negative")
+        multiple = self.network.scale * self.network.hr_multiple
+        if self.patch < multiple or self.patch % multiple:
+            raise OptionError(
+                f"patch is {self.patch}; with scale {self.network.scale} and {len(self.network.unet_mults)} levels it "
+                f"must be a multiple of {multiple}"
+            )
+        if self.precision != "fp32" and self.device == "cpu":
+            raise OptionError(
+                f"precision {self.precision} is not available on a CPU, whose MindSpore kernels are float32; "
+                "use precision fp32"
+            )
+        if self.init_from and self.encoder_from:
+            raise OptionError("init_from and encoder_from are both given; init_from brings an encoder already")
+        if self.stage == "rrdb" and self.encoder_from:
+            raise OptionError("encoder_from is for the stage srdiff; for the stage rrdb use init_from")
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
+
+    @property
+    def noise_schedule(self) -> Schedule:
+        return Schedule.named(self.schedule, self.timesteps)
+
+    def plain(self) -> dict[str, Any]:
+        """As YAML and JSON have it."""
+        values = asdict(self)
+        values["network"]["unet_mults"] = list(self.network.unet_mults)
+        values["data"] = list(self.data)
+        return values
+
+
+def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Settings:
+    """Settings of a stage from a YAML file.
+
+    Args:
+        stage: ``rrdb`` or ``srdiff``.
+        config: a file, or ``card`` or ``small`` for the one that comes with this package.
+        changes: ``key=value``; a network's size is ``network.key=value``.
+
+    Raises:
+        OptionError: the file is not there or no YAML, a key is unknown, or a value does not fit.
+    """
+    path = CONFIGS / f"{stage}_{config}.yaml"
+    if not path.is_file():
+        path = Path(config)
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem[len(stage) + 1 :] for file in CONFIGS.glob(f"{stage}_*.yaml")))
+        raise OptionError(f"{config} is not a file; give a YAML file or one of {names}")
+    values = _parse(str(path), path.read_bytes()) or {}
+    if not isinstance(values, dict):
+        raise OptionError(f"{path} is no list of keys and values; write one 'key: value' a line")
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise OptionError(f"--set {change} has no value; write it as key=value")
+        value = _parse(f"--set {change}", text)
+        network = values.get("network") or {}
+        if key.startswith("network.") and isinstance(network, dict):
+            values["network"] = {**network, key[len("network.") :]: value}
+        else:
+            values[key] = value
+    return settings_from(stage, values)
+
+
+def _parse(source: str, text: str | bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} is no YAML ({one_line(error)}); correct it") from error
+
+
+def settings_from(stage: str, values: dict[str, Any]) -> Settings:
+    """Settings from what a YAML file or a checkpoint holds; the reverse of :meth:`Settings.plain`."""
+    values = dict(values)
+    if values.pop("stage", stage) != stage:
+        raise OptionError(f"the configuration is for another stage than {stage}; run srdiff-train with its own")
+    if isinstance(values.get("data"), str):
+        values["data"] = [values["data"]]
+    network = values.pop("network", None) or {}
+    if not isinstance(network, dict):
+        raise OptionError(
+            f"network is {network!r}; write its sizes under it, as network.KEY=VALUE or in lines of a file"
+        )
+    network = {"family": "mindediting", **network}
+    fitting = _coerced(Settings, {**values, "data": values.get("data") or []}, "")
+    return Settings(stage=stage, network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")), **fitting)
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "int": ("a whole number", lambda value: _whole(value)),
+    "float": ("a number", lambda value: _number(value)),
+    "bool": ("true or false", lambda value: _exactly(bool, value)),
+    "str": ("a word", lambda value: "" if value is None else str(value)),
+    "tuple[int, ...]": ("a list of whole numbers", lambda value: tuple(_whole(item) for item in _exactly(list, value))),
+    "tuple[str, ...]": ("a list of words", lambda value: tuple(str(item) for item in _exactly(list, value))),
+}
+
+
+def _coerced(kind: type, values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Every value as the data class's field wants it. OptionError names an unknown key or an unfitting value."""
+    types = {field.name: str(field.type) for field in fields(kind) if field.name not in ("stage", "network")}
+    result = {}
+    for key, value in values.items():
+        if key not in types:
+            near = difflib.get_close_matches(str(key), types, 1, 0.0)[0]
+            raise OptionError(f"the configuration has an unknown key {prefix}{key}; did you mean {prefix}{near}?")
+        description, convert = _KINDS[types[key]]
+        try:
+            result[key] = convert(value)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{prefix}{key} is {value!r}; it must be {description}") from error
+    return result
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or float(value) != int(float(value)):
+        raise ValueError(value)
+    return int(float(value))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)  # YAML reads 1e-4 as a word
+
+
+def _exactly(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(value)
+    return value

@@ -1,0 +1,238 @@
+"""Checkpoints of a run under way: weights for the export, and all that is needed to go on.
+
+A file is a MindSpore checkpoint in mindediting's layout (leiali's names for a network of that family). Under the
+networks' names are the *averaged* weights, which ``srdiff-export`` takes; beside them ``raw.NAME`` (the weights being
+trained), ``moment1.NAME``, ``moment2.NAME`` (Adam), ``betas`` and two numbers (how to sample) and, as a word,
+``srdiff_train`` (JSON: stage, steps done, best score, configuration). Random numbers follow from seed and step, so they
+need no state.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, nn
+
+from srdiff.atomic_files import atomic_file
+from srdiff.errors import CheckpointError, OptionError
+
+from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, Tensors, load_checkpoint, read_tensors
+from ..model.config import NetworkConfig
+from ..model.parameter_names import public_name, rrdb_name, to_own_layout, to_public_layout
+from .optimiser_step import TrainStep
+from .settings import Settings, settings_from
+
+STATE_NAME = "srdiff_train"
+BEST_NAME = "best.ckpt"
+_FILE = re.compile(r"^step_(\d+)\.ckpt$")
+# What `atomic_file` and MindSpore call a file before it is whole.
+_LEFT_OVER = re.compile(r"^\.[0-9a-f]{32}\.(ckpt|tmp)$")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps done.
+        best: PSNR-Y of the best validation in decibels; None before the first.
+    """
+
+    step: int = 0
+    best: float | None = None
+
+
+class Snapshots:
+    """The checkpoints in a run's folder.
+
+    Args:
+        folder: of the run.
+        network: all of it, trained or not.
+        train_step: holds weights, averages and moments.
+        settings: of the run.
+    """
+
+    def __init__(self, folder: Path, network: nn.Cell, train_step: TrainStep, settings: Settings) -> None:
+        self.folder = folder
+        self.network = network
+        self.settings = settings
+        self.parameters = list(network.get_parameters())
+        own = [parameter.name for parameter in train_step.weights]
+        self.trained = {
+            "raw.": dict(zip(own, train_step.weights)),
+            "moment1.": dict(zip(own, train_step.moment1)),
+            "moment2.": dict(zip(own, train_step.moment2)),
+        }
+        self.average = dict(zip(own, train_step.average))
+
+    def path(self, step: int) -> Path:
+        return self.folder / f"step_{step:08d}.ckpt"
+
+    def save(self, progress: Progress) -> Path:
+        """Write ``step_NNNNNNNN.ckpt``, then remove the oldest beyond ``keep``. OutputError if the disk refuses."""
+        path = self.path(progress.step)
+        self._write(path, progress)
+        for _, old in numbered(self.folder)[: -self.settings.keep]:
+            old.unlink()
+        return path
+
+    def save_best(self, progress: Progress) -> None:
+        """Write ``best.ckpt``, which ``keep`` does not count."""
+        self._write(self.folder / BEST_NAME, progress)
+
+    def _write(self, path: Path, progress: Progress) -> None:
+        content = [{"name": name, "data": ms.Tensor(array)} for name, array in self._arrays()]
+        state = {"stage": self.settings.stage, "step": progress.step, "best": progress.best}
+        words = {STATE_NAME: json.dumps({**state, "settings": self.settings.plain()})}
+        with atomic_file(path) as temporary:
+            _save_checkpoint(content, temporary, words)
+
+    def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
+        for parameter in self.parameters:
+            yield self._stored("", parameter.name, self.average.get(parameter.name, parameter))
+        for prefix, parameters in self.trained.items():
+            for own, parameter in parameters.items():
+                yield self._stored(prefix, own, parameter)
+        yield "betas", np.asarray(self.settings.noise_schedule.betas, np.float32)
+        yield RES_RESCALE, np.array([self.settings.res_rescale], np.float32)
+        yield CLIP_DENOISED, np.ones(1, np.float32)  # the residual is clamped in training
+
+    def _stored(self, prefix: str, own: str, parameter: Parameter) -> tuple[str, np.ndarray]:
+        array = to_public_layout(own, parameter.asnumpy(), self.settings.network)
+        return prefix + self._name(own), np.ascontiguousarray(array)
+
+    def _name(self, own: str) -> str:
+        return stored_name(self.settings.stage, self.settings.network)(own)
+
+    def load(self, path: Path) -> Progress:
+        """Continue from a file of :meth:`save`.
+
+        Raises:
+            CheckpointError: it is damaged, of another stage or of other sizes, or holds weights alone.
+        """
+        state, before = read_state(path)
+        if before.stage != self.settings.stage or before.network != self.settings.network:
+            raise CheckpointError(
+                f"{path} is of stage {before.stage} with other sizes than this run's; choose another output folder, "
+                "or take the run's own configuration"
+            )
+        tensors = read_tensors(path)
+        for parameter in self.parameters:
+            self._fill(path, tensors, "", parameter.name, self.average.get(parameter.name, parameter))
+        for prefix, parameters in self.trained.items():
+            for own, parameter in parameters.items():
+                self._fill(path, tensors, prefix, own, parameter)
+        return Progress(int(state["step"]), state["best"])
+
+    def _fill(self, path: Path, tensors: Tensors, prefix: str, own: str, parameter: Parameter) -> None:
+        name = prefix + self._name(own)
+        if name not in tensors:
+            raise CheckpointError(f"{path} lacks parameter {name}; it was trained with other parts frozen, start anew")
+        set_parameter(parameter, own, tensors[name], self.settings.network)
+
+
+def stored_name(stage: str, config: NetworkConfig) -> Callable[[str], str]:
+    """Own name -> name in the file."""
+    return rrdb_name if stage == "rrdb" else (lambda own: public_name(own, config))
+
+
+def set_parameter(parameter: Parameter, own: str, array: np.ndarray, config: NetworkConfig) -> None:
+    """Give a parameter, called ``own`` here, the array that a checkpoint has for it."""
+    parameter.set_data(ms.Tensor(np.ascontiguousarray(to_own_layout(own, array, config))))
+
+
+def _save_checkpoint(content: list[dict[str, Any]], path: Path, words: dict[str, str]) -> None:
+    """MindSpore's writer, without the temporary file that it leaves behind when it fails."""
+    unfinished = path.with_suffix(".tmp")
+    try:
+        ms.save_checkpoint(content, str(path), append_dict=words)
+        path.chmod(0o644)  # it writes files that nobody may change or replace
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    finally:
+        if unfinished.exists():
+            unfinished.unlink()
+
+
+def numbered(folder: Path) -> list[tuple[int, Path]]:
+    """(steps done, file) of a run's checkpoints, oldest first."""
+    matches = [(_FILE.match(file.name), file) for file in folder.glob("step_*.ckpt")]
+    return sorted((int(match.group(1)), file) for match, file in matches if match)
+
+
+def remove_left_overs(folder: Path) -> None:
+    """Delete what a run that was killed while it wrote has left."""
+    for file in folder.glob(".*"):
+        if _LEFT_OVER.match(file.name):
+            file.unlink()
+
+
+def read_state(path: Path) -> tuple[dict[str, Any], Settings]:
+    """The trainer's state in a checkpoint, and the settings of its run.
+
+    Raises:
+        CheckpointError: the file is damaged, or was not written by this project's trainer.
+    """
+    read_tensors(path)  # for its errors
+    text = ms.load_checkpoint(str(path)).get(STATE_NAME)
+    try:
+        state = json.loads(text)
+        return state, settings_from(state["stage"], state["settings"])
+    except (TypeError, ValueError, KeyError, OptionError) as error:
+        raise CheckpointError(
+            f"{path} holds no state of a training run that can go on; take its weights with init_from"
+        ) from error
+
+
+def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) -> None:
+    """Fill parameters of an encoder, or of an encoder with its image head, from an RRDB checkpoint.
+
+    Raises:
+        CheckpointError: the file cannot be read, is no RRDB, or has other sizes.
+    """
+    tensors = read_tensors(path)
+    if "conv_first.weight" not in tensors:
+        raise CheckpointError(
+            f"{path} is no RRDB checkpoint: it lacks conv_first.weight; for weights of a whole SRDiff use init_from"
+        )
+    for parameter in parameters:
+        name, shape = rrdb_name(parameter.name), tuple(parameter.shape)
+        if name not in tensors:
+            raise CheckpointError(
+                f"{path} lacks parameter {name} {list(shape)}; it is incomplete, or no RRDB with an image head"
+            )
+        if tensors[name].shape != shape:
+            raise CheckpointError(
+                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where the configuration's sizes "
+                f"ask for {list(shape)}; change them under network, or give another checkpoint"
+            )
+    blocks = {name.split(".")[1] for name in tensors if name.startswith("RRDB_trunk.")}
+    if len(blocks) != config.encoder_blocks:
+        raise CheckpointError(
+            f"{path} has {len(blocks)} RRDBs where the configuration has {config.encoder_blocks}; "
+            "change network.encoder_blocks, or give another checkpoint"
+        )
+    for parameter in parameters:
+        set_parameter(parameter, parameter.name, tensors[rrdb_name(parameter.name)], config)
+
+
+def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig) -> None:
+    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others."""
+    checkpoint = load_checkpoint(path)
+    for name, value in vars(config).items():
+        found = getattr(checkpoint.config, name)
+        if found != value:
+            raise CheckpointError(
+                f"{path} has {name} {found} where the configuration has {value}; change network.{name}, "
+                "or give another checkpoint"
+            )
+    for parameter in network.get_parameters():
+        own = parameter.name
+        set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)

@@ -1,0 +1,230 @@
+"""A training run: from settings to checkpoints, resumable and stoppable, on one device or on many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Callable, Iterable
+
+import mindspore as ms
+import numpy as np
+import yaml
+from mindspore import Parameter, nn
+from tqdm import tqdm
+
+from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.errors import OptionError, OutputError, TrainingError
+
+from ..data.crops import Crops, Photos, batches
+from ..measure.validate_averaged import AveragedValidator
+from ..model.network import SRDiff
+from ..model.rrdb import RRDBUpscaler
+from .devices import Devices, join_devices
+from .initial_weights import initialise
+from .log import Log
+from .losses import ImageLoss, NoiseLoss
+from .optimiser_step import TrainStep, lower_precision, rates_at
+from .running_means import Meter
+from .settings import Settings
+from .snapshot import Progress, Snapshots, load_rrdb, load_srdiff, numbered, read_state, remove_left_overs
+from .stopping import Caught, stop_signals
+
+SETTINGS_NAME = "settings.yaml"
+Echo = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: steps done, the newest checkpoint, and the signal that stopped it, if one did."""
+
+    step: int
+    checkpoint: Path
+    signal: int | None = None
+
+
+def train(settings: Settings, resume: bool = False, echo: Echo = print) -> Outcome:
+    """Train, or go on with training.
+
+    Args:
+        settings: of the run.
+        resume: go on from the newest checkpoint in the run's folder; a folder without one begins anew.
+        echo: takes lines for the user.
+
+    Raises:
+        CheckpointError, ImageError, OptionError: bad input.
+        DeviceError: the device is not there.
+        OutputError: the run's folder cannot be written, or holds another run.
+        TrainingError: the loss is not a number any more.
+    """
+    folder = Path(settings.output)
+    require_writable(folder / SETTINGS_NAME)
+    newest = numbered(folder)[-1][1] if numbered(folder) else None
+    if newest is not None and not resume:
+        raise OutputError(f"{folder} holds the run of {newest.name}; go on with --resume, or choose another output")
+    devices = join_devices(settings)
+    if not devices.leads:
+        echo = _silent
+    network = build_network(settings)
+    train_step = build_step(network, settings, devices)
+    snapshots = Snapshots(folder, network, train_step, settings)
+    progress = Progress()
+    if newest is not None:
+        progress = snapshots.load(newest)
+        echo(f"going on from {newest}{_changes(newest, settings)}")
+    validates = bool(settings.val) and devices.leads
+    validate = AveragedValidator(network, train_step, settings) if validates else None
+    photos = Photos(settings.data, settings.network.scale, settings.patch, settings.memory_gib, settings.workers)
+    echo(
+        f"{len(photos)} photos; {_millions(train_step.weights)} M of {_millions(snapshots.parameters)} M parameters "
+        f"are trained; steps {progress.step + 1} to {settings.steps}"
+    )
+    crops = Crops(photos, settings, progress.step, devices.rank, devices.count)
+    if devices.leads:
+        remove_left_overs(folder)
+        with atomic_file(folder / SETTINGS_NAME) as temporary:
+            temporary.write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
+    return Loop(settings, train_step, snapshots, crops, devices, validate).run(progress)
+
+
+def build_network(settings: Settings) -> nn.Cell:
+    """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed."""
+    config = settings.network
+    if settings.stage == "rrdb":
+        upscaler = RRDBUpscaler(config)
+        initialise(upscaler, settings.seed)
+        if settings.init_from:
+            load_rrdb(Path(settings.init_from), list(upscaler.get_parameters()), config)
+        return upscaler
+    network = SRDiff(config)
+    initialise(network, settings.seed)
+    if settings.init_from:
+        load_srdiff(Path(settings.init_from), network, config)
+    elif settings.encoder_from:
+        load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
+    elif settings.freeze_encoder:
+        raise OptionError(
+            "the encoder is frozen and has no weights; add --set encoder_from=RRDB.ckpt, or --set freeze_encoder=false"
+        )
+    return network
+
+
+def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainStep:
+    """The compiled part of training for a network."""
+    lower_precision(network, settings.precision)
+    if settings.stage == "rrdb":
+        loss: nn.Cell = ImageLoss(network)
+        weights = list(network.get_parameters())
+    else:
+        loss = NoiseLoss(network, settings.noise_schedule, settings.res_rescale, settings.freeze_encoder)
+        trained = network.denoise_fn if settings.freeze_encoder else network
+        weights = list(trained.get_parameters())
+    train_step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights), devices.mean())
+    train_step.set_train()  # the cells have forms that train faster and export worse
+    return train_step
+
+
+class Loop:
+    """Steps, and what happens between them. Only the leading device logs and saves.
+
+    Args:
+        settings, train_step, snapshots, crops, devices: of the run.
+        validate: gives PSNR-Y and SSIM-Y; None where there is nothing to validate on.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        train_step: TrainStep,
+        snapshots: Snapshots,
+        crops: Crops,
+        devices: Devices,
+        validate: Callable[[], tuple[float, float]] | None,
+    ) -> None:
+        self.settings = settings
+        self.train_step = train_step
+        self.snapshots = snapshots
+        self.crops = crops
+        self.devices = devices
+        self.validate = validate
+        self.meter = Meter(settings.batch)
+        self.log = Log(snapshots.folder, crops.first_step) if devices.leads else None
+
+    def run(self, progress: Progress) -> Outcome:
+        """All steps that remain, or those until a signal comes."""
+        settings = self.settings
+        bar = tqdm(
+            total=settings.steps, initial=progress.step, unit="step", dynamic_ncols=True, disable=not self.devices.leads
+        )
+        signal = None
+        with bar, stop_signals() as caught:
+            data = batches(self.crops).create_tuple_iterator(num_epochs=1, do_copy=False)
+            for step in range(progress.step + 1, settings.steps + 1):
+                with self.meter:
+                    rates = ms.Tensor(rates_at(step - 1, settings))
+                    loss, norm = (float(value.asnumpy()) for value in self.train_step(rates, *next(data)))
+                caught.listen()
+                self._require_number(loss, step)
+                self.meter.add(loss, norm)
+                bar.set_postfix_str(self.meter.words, refresh=False)
+                bar.update()
+                signal = self._agreed_signal(caught, step)
+                progress = self._after(replace(progress, step=step), stops=signal is not None)
+                if signal is not None:
+                    break
+        return Outcome(progress.step, self.snapshots.path(progress.step), signal)
+
+    def _require_number(self, loss: float, step: int) -> None:
+        if not np.isfinite(loss):
+            raise TrainingError(
+                f"the loss of step {step} is {loss}; go on from the last checkpoint with a lower learning_rate"
+            )
+
+    def _agreed_signal(self, caught: Caught, step: int) -> int | None:
+        if self.devices.count == 1:
+            return caught.signal
+        # All must stop after the same step, or the others wait for gradients that never come.
+        return None if step % self.settings.log_every else self.devices.any_signal(caught.signal)
+
+    def _after(self, progress: Progress, stops: bool) -> Progress:
+        """Log, validate and save, each when its time has come."""
+        settings, step = self.settings, progress.step
+        if self.log is None:
+            return progress
+        ends = stops or step == settings.steps
+        saves = ends or step % settings.save_every == 0
+        psnr = ssim = None
+        if self.validate is not None and (step == settings.steps or step % settings.validate_every == 0):
+            psnr, ssim = self.validate()
+        if saves or psnr is not None or step % settings.log_every == 0:
+            self.log.add(
+                step=step,
+                loss=self.meter.mean_loss,
+                gradient_norm=self.meter.mean_norm,
+                learning_rate=float(rates_at(step - 1, settings)[0]),
+                images_per_second=self.meter.rate,
+                psnr_y=psnr,
+                ssim_y=ssim,
+            )
+            self.meter.start_row()
+        if psnr is not None and (progress.best is None or psnr > progress.best):
+            progress = replace(progress, best=psnr)
+            self.snapshots.save_best(progress)
+        if saves:
+            self.snapshots.save(progress)
+            self.log.plot()
+        return progress
+
+
+def _millions(parameters: Iterable[Parameter]) -> str:
+    return f"{sum(int(np.prod(parameter.shape)) for parameter in parameters) / 1e6:.2f}"
+
+
+def _changes(checkpoint: Path, settings: Settings) -> str:
+    """What is set otherwise than when the checkpoint was written, for the user."""
+    before, now = read_state(checkpoint)[1].plain(), settings.plain()
+    changed = [f"{name} {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]
+    return f", changed: {', '.join(changed)}" if changed else ""
+
+
+def _silent(line: str) -> None:
+    """What devices that do not lead tell."""
