@@ -119,7 +119,7 @@ def checkpoint_tensors(model: bytes, config: Any) -> list[tuple[str, np.ndarray]
     import onnx
     from onnx import numpy_helper
 
-    from srdiff_training.model.parameter_names import public_name
+    from srdiff_training.model.parameter_names import public_name, to_public_layout
 
     tensors = []
     for weight in onnx.load_model_from_string(model).graph.initializer:
@@ -127,9 +127,7 @@ def checkpoint_tensors(model: bytes, config: Any) -> list[tuple[str, np.ndarray]
         if not own.startswith(("encoder.", "denoise_fn.")):
             continue  # a constant of the graph
         array = numpy_helper.to_array(weight).astype(np.float32)
-        if config.family == "mindediting" and re.search(r"\.ups\.\d+\.2\.conv\.conv\.", own):
-            # Back from DepthToSpace's order of channels to the pixel shuffle's.
-            array = array.reshape((4, -1, *array.shape[1:])).swapaxes(0, 1).reshape(array.shape)
+        array = to_public_layout(own, array, config)
         tensors.append((public_name(own, config), np.ascontiguousarray(array)))
     return tensors
 

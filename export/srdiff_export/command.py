@@ -14,6 +14,7 @@ from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
 from srdiff.errors import OptionError
 from srdiff_training.commands.recipe_options import recipe_options
+from srdiff_training.model.families import FAMILIES
 
 
 @click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -50,7 +51,7 @@ from srdiff_training.commands.recipe_options import recipe_options
 )
 @click.option(
     "--family",
-    type=click.Choice(["mindediting", "leiali"]),
+    type=click.Choice(list(FAMILIES)),
     help="Refuse a checkpoint of the other family.  [default: from the parameter names]",
 )
 @recipe_options

@@ -20,7 +20,8 @@ from srdiff.errors import DeviceError, OptionError, OutputError
 from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
-from srdiff_training.model.recipe import RecipeOptions
+from srdiff_training.model.manifest import network_manifest
+from srdiff_training.model.recipe_options import RecipeOptions
 
 from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
 from .verify import Comparison, require_parity, verify_bundle
@@ -38,7 +39,7 @@ class ExportOptions(RecipeOptions):
 
     Attributes, beside those of :class:`RecipeOptions`:
         name: of the model; None takes the checkpoint's file name.
-        family: ``mindediting`` or ``leiali``.
+        family: that the checkpoint must be of.
         formats: of the graphs: ``onnx``, ``mindir`` or both.
         shapes: LR sizes (height, width) of the MindIR graphs, which are static.
         optimize: ``ascend_oriented`` or ``ascend_oriented:SOC`` to compile the MindIR graphs for that device.
@@ -127,8 +128,9 @@ def export_bundle(
 
 
 def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
-    return options.recipe(checkpoint).manifest(
+    return network_manifest(
         checkpoint.config,
+        options.recipe(checkpoint),
         options.name or ckpt.stem,
         _graph_files(options),
         PRECISIONS[options.precision],

@@ -13,7 +13,7 @@ pytest.importorskip("mindspore")
 from srdiff.errors import ImageError
 from srdiff.resize import bicubic
 from srdiff_training.data.crops import Crops, Photos, batches
-from srdiff_training.model.recipe import RECIPES
+from srdiff_training.model.families import MINDEDITING
 
 from .training_runs import make_photos, tiny_settings
 
@@ -73,7 +73,7 @@ def test_a_sample_is_cut_from_one_place(photos: Photos, folder: Path) -> None:
         np.testing.assert_allclose(hr, expected_hr.transpose(2, 0, 1) / 127.5 - 1, atol=1e-6)
         expected_lr = whole_lr[crop.top :, crop.left :][:4, :4]
         np.testing.assert_allclose(lr, expected_lr.transpose(2, 0, 1) / 127.5 - 1, atol=1e-6)
-        whole_up = RECIPES["mindediting"].lr_up.apply(whole_lr, height * 4, width * 4)
+        whole_up = MINDEDITING.recipe.lr_up.apply(whole_lr, height * 4, width * 4)
         np.testing.assert_array_equal(lr_up, whole_up[:, crop.top * 4 :, crop.left * 4 :][:, :16, :16])
         assert t.dtype == np.int32 and noise.shape == (3, 16, 16)
     assert len(ways) == 8

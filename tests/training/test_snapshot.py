@@ -21,7 +21,7 @@ from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.network import SRDiff
 from srdiff_training.model.parameter_names import to_own_layout, to_public_layout
-from srdiff_training.model.recipe import RecipeOptions
+from srdiff_training.model.recipe_options import RecipeOptions
 from srdiff_training.run import snapshot
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.settings import Settings

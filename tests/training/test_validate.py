@@ -20,13 +20,13 @@ from srdiff_training.measure.fidelity import fidelity
 from srdiff_training.measure.validate import Validator, validate
 from srdiff_training.model.cells import CellBundle
 from srdiff_training.model.checkpoint import load_checkpoint
+from srdiff_training.model.families import MINDEDITING
 from srdiff_training.model.graphs import CellEngine
 from srdiff_training.model.network import SRDiff
-from srdiff_training.model.recipe import RECIPES
 from tests.conftest import DATA
 
 pytestmark = pytest.mark.usefixtures("pynative")
-RECIPE = replace(RECIPES["mindediting"], clip_denoised=True)
+RECIPE = replace(MINDEDITING.recipe, clip_denoised=True)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from srdiff.errors import DeviceError, OptionError, ParityError
 from srdiff.upscaler import Upscaler
 
 from ..measure.pairs import find_pairs
-from ..model.recipe import RecipeOptions
+from ..model.recipe_options import RecipeOptions
 from .recipe_options import recipe_options
 
 # Both compute in float32 but sum in another order: 69 to 72 dB on Set5, where few pixels differ by a level.

@@ -6,18 +6,23 @@ from typing import Any, Callable, TypeVar
 
 import click
 
+from srdiff.schedule import BETAS
+
+from ..model.families import FAMILIES
+from ..model.recipe import DEFAULT_SCHEDULE, DEFAULT_TIMESTEPS
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _OPTIONS = (
     click.option(
         "--schedule",
-        type=click.Choice(["cosine", "linear"]),
-        help="Noise schedule.  [default: the checkpoint's, else cosine]",
+        type=click.Choice(list(BETAS)),
+        help=f"Noise schedule.  [default: the checkpoint's, else {DEFAULT_SCHEDULE}]",
     ),
     click.option(
         "--timesteps",
         type=click.IntRange(1),
-        default=100,
+        default=DEFAULT_TIMESTEPS,
         show_default=True,
         help="Length of the schedule, where the checkpoint has none.",
     ),
@@ -34,7 +39,7 @@ _OPTIONS = (
     ),
     click.option(
         "--lr-up",
-        type=click.Choice(["mindediting", "leiali"]),
+        type=click.Choice(list(FAMILIES)),
         help="Whose recipe makes the enlarged input.  [default: the family's]",
     ),
     click.option(
@@ -48,7 +53,7 @@ _OPTIONS = (
 
 
 def recipe_options(command: Decorated) -> Decorated:
-    """Adds the fields of :class:`srdiff_training.model.recipe.RecipeOptions` as options."""
+    """Adds the fields of :class:`srdiff_training.model.recipe_options.RecipeOptions` as options."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command

@@ -16,7 +16,6 @@ from tqdm import tqdm
 from srdiff.errors import ImageError
 
 from ..measure.pairs import Pair, find_pairs
-from ..model.recipe import RECIPES
 from ..run.settings import Settings
 
 COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
@@ -140,7 +139,7 @@ class Crops:
     ) -> None:
         self.photos = photos
         self.settings = settings
-        self.recipe = RECIPES[settings.network.family].lr_up
+        self.recipe = settings.network.record.recipe.lr_up
         self.first_step = first_step
         self.rank = rank
         self.share = settings.batch // devices

@@ -12,7 +12,6 @@ from mindspore import nn
 from srdiff.errors import ImageError
 
 from ..model.network import SRDiff
-from ..model.recipe import RECIPES
 from ..model.rrdb import RRDBUpscaler
 from ..run.optimiser_step import TrainStep
 from ..run.settings import Settings
@@ -43,7 +42,7 @@ class AveragedValidator:
         self.pairs = find_pairs(Path(settings.val), settings.network.scale, settings.validate_images).pairs
         if settings.stage == "srdiff":
             recipe = replace(
-                RECIPES[settings.network.family],
+                settings.network.record.recipe,
                 schedule=settings.noise_schedule,
                 res_rescale=settings.res_rescale,
                 clip_denoised=True,

@@ -13,8 +13,10 @@ from srdiff.upscaler import Upscaler
 
 from .checkpoint import load_checkpoint
 from .graphs import CellEngine, time_bias_table
+from .manifest import network_manifest
 from .network import SRDiff
-from .recipe import Recipe, RecipeOptions
+from .recipe import Recipe
+from .recipe_options import RecipeOptions
 
 
 class CellBundle(Bundle):
@@ -28,7 +30,7 @@ class CellBundle(Bundle):
 
     def __init__(self, network: SRDiff, recipe: Recipe, name: str = "network") -> None:
         self.path = Path(name)
-        self.manifest = recipe.manifest(network.config, name, (GraphFiles("onnx", "encoder", "step"),))
+        self.manifest = network_manifest(network.config, recipe, name, (GraphFiles("onnx", "encoder", "step"),))
         self._files = {}
         self._time_bias = time_bias_table(network, recipe.schedule.timesteps)
 

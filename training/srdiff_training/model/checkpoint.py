@@ -14,19 +14,20 @@ from srdiff.errors import CheckpointError, OptionError
 from srdiff.schedule import BETAS, Schedule
 
 from .config import NetworkConfig
+from .families import FAMILIES
 from .network import SRDiff
-from .parameter_names import ENCODER_PREFIX, public_name, public_shape, to_own_layout
+from .parameter_names import public_name, public_shape, to_own_layout
 from .torch_file import is_torch_file, read_torch_file
 
 Tensors = Dict[str, np.ndarray]
 
-# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` is this project's trainer's), the
-# RRDB's own image head and buffers that follow from the betas (leiali).
+# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` is this project's trainer's), other
+# parts of its family's code and buffers that follow from the betas (leiali).
 _OPTIMIZER = re.compile(
     r"^(moment[12v]?|m|v|accum|stat|momentum|ema|raw)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|scale_sense)$"
 )
-_RRDB_HEAD = re.compile(r"^rrdb\.(upconv\d|HRconv|conv_last)\.")
+_OTHER_PARTS = re.compile("|".join(family.other_parts for family in FAMILIES.values()))
 # What srdiff-train adds, as single numbers.
 RES_RESCALE, CLIP_DENOISED = "srdiff_res_rescale", "srdiff_clip_denoised"
 
@@ -64,7 +65,7 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
 
     Args:
         path: a MindSpore ``.ckpt``, or a PyTorch checkpoint, zip or legacy (read with ``weights_only``).
-        family: ``mindediting`` or ``leiali``; None takes it from the parameter names.
+        family: one of ``FAMILIES``; None takes it from the parameter names.
 
     Raises:
         CheckpointError: the file cannot be read, is another network, or a parameter is missing, extra or of
@@ -133,22 +134,22 @@ def _fold_weight_norm(path: Path, tensors: Tensors) -> Tensors:
 
 def _is_beside_network(name: str) -> bool:
     is_buffer = "." not in name
-    return is_buffer or bool(_OPTIMIZER.search(name) or _RRDB_HEAD.search(name))
+    return is_buffer or bool(_OPTIMIZER.search(name) or _OTHER_PARTS.search(name))
 
 
 def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkConfig:
-    found = [name for name, prefix in ENCODER_PREFIX.items() if prefix + "conv_first.weight" in tensors]
+    found = [known for known in FAMILIES.values() if known.encoder_prefix + "conv_first.weight" in tensors]
     if not found or not any(name.startswith("denoise_fn.") for name in tensors):
         first = ", ".join(sorted(tensors)[:2]) or "no parameter at all"
         raise CheckpointError(
             f"{path} is not an SRDiff checkpoint: it has {first}, … where encoder.conv_first.weight "
             "(or rrdb.conv_first.weight) and denoise_fn.* were expected; give the checkpoint of the diffusion stage"
         )
-    if family is not None and family != found[0]:
+    if family is not None and family != found[0].name:
         raise CheckpointError(
-            f"{path} has the parameter names of family {found[0]}, not {family}; leave out the family option"
+            f"{path} has the parameter names of family {found[0].name}, not {family}; leave out the family option"
         )
-    encoder = ENCODER_PREFIX[found[0]]
+    encoder = found[0].encoder_prefix
 
     def shape(name: str) -> list[int]:
         if name not in tensors:
@@ -180,8 +181,8 @@ def _infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkCo
         )
     try:
         return NetworkConfig(
-            family=found[0],
-            scale=(kernel + 1) // 2,
+            family=found[0].name,
+            scale=(kernel + found[0].cond_kernel_less) // 2,
             encoder_channels=shape(encoder + "conv_first.weight")[0],
             encoder_blocks=count(encoder + "RRDB_trunk."),
             encoder_growth=shape(encoder + "RRDB_trunk.0.RDB1.conv1.weight")[0],

@@ -1,4 +1,4 @@
-"""The sizes of an SRDiff network and the two families it comes in."""
+"""The sizes of an SRDiff network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from srdiff.errors import OptionError
 
-FAMILIES = ("mindediting", "leiali")
+from .families import FAMILIES, Family
 
 
 @dataclass(frozen=True)
@@ -14,9 +14,7 @@ class NetworkConfig:
     """Everything that shapes the networks.
 
     Attributes:
-        family: ``mindediting`` (MindSpore: zero padding, pixel-shuffle upsampling, a 1x1 convolution on every
-            residual path) or ``leiali`` (the authors' PyTorch code: reflection padding, transposed convolutions,
-            a 1x1 convolution only where the widths differ).
+        family: name of the code base whose networks these are, see :mod:`.families`.
         scale: side of the result over side of the input.
         encoder_channels, encoder_blocks, encoder_growth: width, number of RRDBs and growth of their dense blocks.
         encoder_bias: whether the dense blocks' convolutions have a bias.
@@ -51,9 +49,9 @@ class NetworkConfig:
             raise OptionError(f"the UNet has {self.unet_channels} channels; the time embedding needs an even number")
 
     @property
-    def reflect(self) -> bool:
-        """Whether 3x3 convolutions of the UNet see mirrored pixels beyond the edge, not zeros."""
-        return self.family == "leiali"
+    def record(self) -> Family:
+        """What tells this family from the others."""
+        return FAMILIES[self.family]
 
     @property
     def feature_channels(self) -> int:
@@ -73,7 +71,7 @@ class NetworkConfig:
     @property
     def hr_minimum(self) -> int:
         """Smallest side of the result: a mirrored border needs two pixels at the coarsest level."""
-        return self.hr_multiple * (2 if self.reflect else 1)
+        return self.hr_multiple * (2 if self.record.reflect else 1)
 
     @property
     def time_bias_channels(self) -> int:

@@ -29,9 +29,9 @@ class ResBlock(nn.Cell):
     def __init__(self, channels_in: int, channels_out: int, config: NetworkConfig) -> None:
         super().__init__()
         self.mlp = nn.SequentialCell(Mish(), nn.Dense(config.unet_channels, channels_out))
-        self.block1 = Block(channels_in, channels_out, config.reflect)
-        self.block2 = Block(channels_out, channels_out, config.reflect)
-        project = config.family == "mindediting" or channels_in != channels_out
+        self.block1 = Block(channels_in, channels_out, config.record.reflect)
+        self.block2 = Block(channels_out, channels_out, config.record.reflect)
+        project = config.record.projects_always or channels_in != channels_out
         self.res_conv = conv1x1(channels_in, channels_out) if project else nn.Identity()
 
     def construct(self, x: Tensor, time_bias: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class UNet(nn.Cell):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        kernel = 2 * config.scale - (1 if config.family == "mindediting" else 0)
+        kernel = 2 * config.scale - config.record.cond_kernel_less
         self.cond_proj = CroppedTranspose(config.feature_channels, config.unet_channels, kernel, config.scale)
         self.time_embedding = TimeEmbedding(config.unet_channels)
 
@@ -79,11 +79,11 @@ class UNet(nn.Cell):
         self.ups = nn.CellList()
         for level in range(last, 0, -1):
             self.ups.append(self._up(widths[level + 1], widths[level], config))
-        self.final_block = Block(config.unet_channels, config.unet_channels, config.reflect)
+        self.final_block = Block(config.unet_channels, config.unet_channels, config.record.reflect)
         self.final_conv = conv1x1(config.unet_channels, 3)
         self.up_input = config.up_input
         if config.up_input:
-            self.up_proj = PaddedConv(3, config.unet_channels, config.reflect)
+            self.up_proj = PaddedConv(3, config.unet_channels, config.record.reflect)
 
         # Where each residual block's part of time_bias begins, in the order of its channels.
         blocks = [block for down in self.downs for block in (down[0], down[1])]
@@ -96,18 +96,18 @@ class UNet(nn.Cell):
     @staticmethod
     def _down(channels_in: int, channels_out: int, is_last: bool, config: NetworkConfig) -> nn.CellList:
         cells = [ResBlock(channels_in, channels_out, config), ResBlock(channels_out, channels_out, config)]
-        if config.family == "mindediting":  # keeps a convolution on the last level, of stride 1
-            stride = 1 if is_last else 2
-            cells.append(PaddedConv(channels_out, channels_out, reflect=False, stride=stride, has_bias=False))
+        if is_last and not config.record.downs_last:
+            cells.append(nn.Identity())
         else:
-            cells.append(nn.Identity() if is_last else PaddedConv(channels_out, channels_out, True, stride=2))
+            stride, has_bias = 1 if is_last else 2, config.record.down_bias
+            cells.append(PaddedConv(channels_out, channels_out, config.record.reflect, stride, has_bias))
         return nn.CellList(cells)
 
     @staticmethod
     def _up(channels_in: int, channels_out: int, config: NetworkConfig) -> nn.CellList:
         upsample = (
             PixelShuffle(channels_out)
-            if config.family == "mindediting"
+            if config.record.pixel_shuffle
             else CroppedTranspose(channels_out, channels_out, kernel=4, stride=2)
         )
         return nn.CellList(

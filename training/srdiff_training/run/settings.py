@@ -11,6 +11,7 @@ from srdiff.errors import OptionError, one_line
 from srdiff.schedule import BETAS, Schedule
 
 from ..model.config import NetworkConfig
+from ..model.families import MINDEDITING
 
 STAGES = ("rrdb", "srdiff")
 DEVICES = ("cpu", "ascend", "gpu")
@@ -198,7 +199,7 @@ def settings_from(stage: str, values: dict[str, Any]) -> Settings:
         raise OptionError(
             f"network is {network!r}; write its sizes under it, as network.KEY=VALUE or in lines of a file"
         )
-    network = {"family": "mindediting", **network}
+    network = {"family": MINDEDITING.name, **network}
     fitting = _coerced(Settings, {**values, "data": values.get("data") or []}, "")
     return Settings(stage=stage, network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")), **fitting)
 

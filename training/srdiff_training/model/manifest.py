@@ -1,0 +1,40 @@
+"""What the runtime is told of a network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from srdiff.bundle import GraphFiles, Manifest
+
+from .config import NetworkConfig
+from .recipe import Recipe
+
+
+def network_manifest(
+    config: NetworkConfig,
+    recipe: Recipe,
+    name: str,
+    graphs: tuple[GraphFiles, ...],
+    weights_dtype: str = "float32",
+    origin: dict[str, str] | None = None,
+) -> Manifest:
+    """What the runtime must know of a network of these sizes, sampled by this recipe."""
+    return Manifest(
+        name=name,
+        scale=config.scale,
+        hr_multiple=config.hr_multiple,
+        hr_minimum=config.hr_minimum,
+        schedule=recipe.schedule,
+        res_rescale=recipe.res_rescale,
+        clip_denoised=recipe.clip_denoised,
+        lr_up=recipe.lr_up,
+        up_input=config.up_input,
+        global_context=config.use_attn,
+        cond_channels=config.unet_channels,
+        time_bias_channels=config.time_bias_channels,
+        weights_dtype=weights_dtype,
+        margin=recipe.margin,
+        graphs=graphs,
+        network=asdict(config),
+        origin=origin or {},
+    )
