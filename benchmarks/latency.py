@@ -31,7 +31,7 @@ from srdiff.machine import usable_cpus
 DEFAULT_LR = "64x64"
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.option("--bundle", type=click.Path(path_type=Path), help="Model.  [default: the small one built in]")
 @click.option(
     "--card",

@@ -28,7 +28,7 @@ from srdiff.samplers import Sampler
 from srdiff_training.measure.pairs import find_pairs
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.option(
     "--data",
     "folders",

@@ -17,7 +17,7 @@ from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.option(
     "--ckpt",
     type=click.Path(path_type=Path),

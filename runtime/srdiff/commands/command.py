@@ -10,16 +10,20 @@ from ..errors import SRDiffError
 
 INTERRUPTED = 130
 
+# What all commands' help has in common.
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
 _DEBUG = "srdiff.debug"
 
 
 class Command(click.Command):
-    """A click command with a ``--debug`` flag whose failures are one sentence on standard error.
+    """A click command with ``-h`` and ``--debug`` whose failures are one sentence on standard error.
 
     Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = {**CONTEXT, **(kwargs.get("context_settings") or {})}
         super().__init__(*args, **kwargs)
         self.params.append(
             click.Option(

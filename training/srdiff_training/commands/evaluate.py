@@ -26,7 +26,7 @@ from .recipe_options import recipe_options
 MIN_PARITY_DB = 60.0
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint, run by its own network in MindSpore.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, run as srdiff-run does.")
 @click.option(

@@ -19,7 +19,7 @@ from ..data.datasets import DATASETS, FOLDER, find_splits
 from ..data.preprocess import Outcome, Settings, preprocess
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.option(
     "--root",
     type=click.Path(path_type=Path),

@@ -10,7 +10,7 @@ from srdiff import __version__
 from srdiff.commands.command import Command
 
 
-@click.command(cls=Command, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(cls=Command)
 @click.argument("stage", type=click.Choice(["rrdb", "srdiff"]))
 @click.option(
     "--config",
