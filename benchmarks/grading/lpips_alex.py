@@ -25,7 +25,7 @@ class Lpips:
     """LPIPS of image pairs; the weights are fetched on first use.
 
     Raises:
-        WeightsError: the weights cannot be had.
+        PackageFileError: the weights cannot be had.
         DeviceError: neither ONNX Runtime nor OpenVINO is installed.
     """
 

@@ -9,7 +9,8 @@ import pytest
 
 pytest.importorskip("flip_evaluator", reason="pip install 'srdiff[bench]'")
 
-from grading.lpips_weights import WeightsError, load_weights
+from common.package_files import PackageFileError
+from grading.lpips_weights import load_weights
 from PIL import Image
 from skimage import data
 
@@ -35,5 +36,5 @@ def photos(tmp_path: Path, photo: np.ndarray) -> Path:
 def weights() -> dict[str, np.ndarray]:
     try:
         return load_weights()
-    except WeightsError as error:
+    except PackageFileError as error:
         pytest.skip(str(error))

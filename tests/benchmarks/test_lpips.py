@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from common.package_files import PackageFileError
 from grading import lpips_alex, lpips_weights
 from grading.lpips_alex import PADS, POOLED, SCALE, SHIFT, STRIDES, Lpips, build_graph
-from grading.lpips_weights import WeightsError, load_weights
+from grading.lpips_weights import load_weights
 from skimage import data
 
 from srdiff.errors import ImageError
@@ -126,16 +127,16 @@ class Evil:
 
 def test_a_pickle_with_code_in_it_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / lpips_weights.FILE_NAME).write_bytes(pickle.dumps(Evil()))
-    with (tmp_path / lpips_weights.FILE_NAME).open("rb") as stream, pytest.raises(WeightsError, match="system"):
-        lpips_weights._RestrictedUnpickler(stream).load()
+    with pytest.raises(PackageFileError, match="system"):
+        lpips_weights.unpickle(pickle.dumps(Evil()))
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_file_with_another_hash_is_not_even_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_another_hash_is_not_unpickled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SRDIFF_CACHE", str(tmp_path))
-    (tmp_path / lpips_weights.FILE_NAME).write_bytes(pickle.dumps({}))
-    with pytest.raises(WeightsError, match="not the published"):
+    monkeypatch.setattr(lpips_weights, "unpickle", lambda _: pytest.fail("unpickled"))
+    (tmp_path / lpips_weights.PACKAGE.members[0].name).write_bytes(pickle.dumps({}))
+    with pytest.raises(PackageFileError, match="not the published"):
         load_weights()
 
 
@@ -146,7 +147,7 @@ def test_a_failed_download_is_one_sentence_and_leaves_nothing(tmp_path: Path, mo
 
     monkeypatch.setenv("SRDIFF_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(subprocess, "run", fails)
-    with pytest.raises(WeightsError, match=r"\(ERROR: no such host\); connect") as caught:
+    with pytest.raises(PackageFileError, match=r"\(ERROR: no such host\); connect") as caught:
         load_weights()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "cache").exists()

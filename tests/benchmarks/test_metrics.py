@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from grading import lpips_weights, metrics
+from common.package_files import PackageFileError
+from grading import metrics
 from grading.metrics import METRICS, Meter, flip, lr_psnr, spread
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -44,7 +45,7 @@ def test_impossible_border_is_refused(crop: int, photo: np.ndarray) -> None:
 
 def test_other_measures_survive_missing_weights(photo: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
-        raise lpips_weights.WeightsError("the LPIPS weights could not be fetched (no network); connect")
+        raise PackageFileError("the LPIPS weights could not be fetched (no network); connect")
 
     monkeypatch.setattr(metrics, "Lpips", missing)
     meter = Meter()
