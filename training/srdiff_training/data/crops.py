@@ -17,6 +17,7 @@ from srdiff.errors import ImageError
 
 from ..measure.pairs import Pair, find_pairs
 from ..run.settings import Settings
+from .degradation import degraded_window
 
 COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
 
@@ -162,12 +163,16 @@ class Crops:
         crop = self.draw(rng)
         patch, scale = self.settings.patch, self.settings.network.scale
         side = patch // scale
-        hr = self.photos.hr(crop.photo)[crop.top * scale :, crop.left * scale :][:patch, :patch]
-        lr_whole = self.photos.lr[crop.photo]
-        lr = lr_whole[crop.top :, crop.left :][:side, :side]
+        photo = self.photos.hr(crop.photo)
+        hr = photo[crop.top * scale :, crop.left * scale :][:patch, :patch]
+        source, top, left = self.photos.lr[crop.photo], crop.top, crop.left
+        if self.settings.degradation == "photo":  # of a stream beside, so that the rest stays as it is without
+            damage = np.random.Generator(np.random.Philox(key=self.settings.seed, counter=[0, 0, 1, number]))
+            source, top, left = degraded_window(photo, top, left, side, scale, damage)
+        lr = source[top:, left:][:side, :side]
         if self.settings.stage == "rrdb":
             return crop.turned(_signed(lr)), crop.turned(_signed(hr))
-        lr_up = self.recipe.crop(lr_whole, crop.top, crop.left, side, side, scale)
+        lr_up = self.recipe.crop(source, top, left, side, side, scale)
         t = np.array(rng.integers(self.settings.timesteps), np.int32)
         noise = rng.standard_normal((3, patch, patch), np.float32)
         return crop.turned(_signed(lr)), crop.turned(lr_up), crop.turned(_signed(hr)), t, noise

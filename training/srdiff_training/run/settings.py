@@ -16,6 +16,7 @@ from ..model.families import MINDEDITING
 STAGES = ("rrdb", "srdiff")
 DEVICES = ("cpu", "ascend", "gpu")
 PRECISIONS = ("fp32", "fp16", "bf16")
+DEGRADATIONS = ("bicubic", "photo")
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -32,6 +33,8 @@ class Settings:
         encoder_from: RRDB checkpoint to take the encoder from.
         init_from: checkpoint of the same stage and sizes to take all weights from.
         freeze_encoder: train the noise predictor alone.
+        degradation: ``bicubic`` takes the photos' inputs as they are; ``photo`` makes others of each crop, see
+            :mod:`srdiff_training.data.degradation`.
         patch: side of a true crop in pixels.
         batch: crops per step, over all devices.
         epochs, steps_per_epoch: their product is the number of steps.
@@ -61,6 +64,7 @@ class Settings:
     encoder_from: str = ""
     init_from: str = ""
     freeze_encoder: bool = True
+    degradation: str = "bicubic"
     patch: int = 160
     batch: int = 16
     epochs: int = 1
@@ -92,6 +96,7 @@ class Settings:
             ("stage", STAGES),
             ("device", DEVICES),
             ("precision", PRECISIONS),
+            ("degradation", DEGRADATIONS),
             ("schedule", tuple(BETAS)),
         ):
             if getattr(self, name) not in known:
