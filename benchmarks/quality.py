@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import shlex
-import sys
 from pathlib import Path
 
 import click
+from common.commands import bundle_option, insert_options, typed_command, write_json, write_text
+from common.machine import cpu_name, platform_name, versions
+from common.real_esrgan import SCALE, RealEsrgan
 from common.tables import insert
 from grading.gate import Verdict, comparisons, judge
-from grading.methods import Bicubic, Consistent, Mean, Method, Model, open_checkpoint, open_upscalers
-from grading.metrics import Meter
+from grading.methods import (
+    Bicubic,
+    Consistent,
+    Mean,
+    Method,
+    Model,
+    Peer,
+    open_checkpoint,
+    open_upscalers,
+)
+from grading.metrics import MetricSuite
 from grading.page import html
-from grading.report import Report, as_json, markdown
+from grading.photos import Subjects, find_photos
+from grading.report import QualityReport, Tables, as_json, markdown
 from grading.results import Store
 from tqdm import tqdm
 
-import srdiff
-from srdiff.atomic_files import atomic_file
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
 from srdiff.samplers import Sampler
 from srdiff_training.measure.pairs import find_pairs
+
+PEERS = ("ncnn",)
 
 
 @click.command(cls=Command)
@@ -34,15 +43,16 @@ from srdiff_training.measure.pairs import find_pairs
     "folders",
     type=click.Path(path_type=Path),
     multiple=True,
-    required=True,
     help="Folder with HR and LR_x4, with HR alone, with val/X1 and val/X4, or with images; repeatable.",
 )
 @click.option(
-    "--bundle",
+    "--photos",
+    "photo_folders",
     type=click.Path(path_type=Path),
-    default=DEFAULT_BUNDLE,
-    help="Model.  [default: the small one built in]",
+    multiple=True,
+    help="Folder of photos without a truth, enlarged as they are; repeatable.",
 )
+@bundle_option
 @click.option(
     "--engine",
     "engines",
@@ -75,6 +85,9 @@ from srdiff_training.measure.pairs import find_pairs
     show_default=True,
     help="Results per image; the table gives mean and standard deviation.",
 )
+@click.option(
+    "--peer", "peers", type=click.Choice(PEERS), multiple=True, help="Add rows of Real-ESRGAN x4plus by ncnn."
+)
 @click.option("--average", is_flag=True, help="Add rows for the mean over the seeds.")
 @click.option("--consistency", is_flag=True, help="Add rows for results projected to give the input back when shrunk.")
 @click.option(
@@ -105,26 +118,17 @@ from srdiff_training.measure.pairs import find_pairs
     show_default=True,
     help="Folder of the report and of the results, which a second run takes up again.",
 )
-@click.option(
-    "--insert",
-    "insert_file",
-    type=click.Path(path_type=Path),
-    help="Also put the Markdown between two marks of this file.",
-)
-@click.option(
-    "--mark",
-    default="quality",
-    show_default=True,
-    help="Name of those marks: <!-- NAME --> and <!-- /NAME -->.",
-)
+@insert_options("quality")
 def main(
     folders: tuple[Path, ...],
-    bundle: Path,
+    photo_folders: tuple[Path, ...],
+    bundle: Path | None,
     engines: tuple[str, ...],
     precisions: tuple[str, ...],
     steps: str | None,
     samplers: tuple[str, ...],
     seeds: int,
+    peers: tuple[str, ...],
     average: bool,
     consistency: bool,
     ckpt: Path | None,
@@ -136,27 +140,55 @@ def main(
     insert_file: Path | None,
     mark: str,
 ) -> None:
-    """Measure quality and parity on folders of true images.
+    """Measure quality and parity on folders of images.
 
     Writes quality.json, quality.md and quality.html, one page with pictures. Interrupted, it goes on where
     it stopped.
     """
     if average and seeds < 2:
         raise OptionError("--average is a mean over seeds and there is 1; add --seeds 8")
-    model = Bundle(bundle)
+    model = Bundle(bundle or DEFAULT_BUNDLE)
     scale = model.manifest.scale
-    data = [find_pairs(folder, scale, limit) for folder in folders]
-    if len({entry.name for entry in data}) < len(data):
-        raise OptionError("two data sets have the same folder name, by which results are kept; rename one")
-    methods = _methods(
-        model, engines, precisions, _samplers(samplers, steps, model), seeds, ckpt, threads, average, consistency
-    )
+    data = _data(folders, photo_folders, scale, limit)
+    sources = [(upscaler, "") for upscaler in open_upscalers(model, engines, precisions, threads)]
+    if ckpt is not None:
+        sources.append(open_checkpoint(ckpt, model))
+    drawn = [Model(*source, sampler, seeds) for source in sources for sampler in _samplers(samplers, steps, model)]
+    methods: list[Method] = [Bicubic(scale), *_peers(peers, scale, threads)]
+    methods += [method for plain in drawn for method in ((plain, Mean(plain)) if average else (plain,))]
+    if consistency:
+        methods = [method for plain in methods for method in (plain, Consistent(plain))]
     if gated:
         comparisons(methods)  # an impossible gate is refused before the work
-    meter = Meter(crop)
-    if meter.missing:
-        click.echo(f"LPIPS is left out: {meter.missing}", err=True)
-    store = Store(output / "results", meter)
+    suite = MetricSuite(crop)
+    for title, reason in suite.missing.items():
+        click.echo(f"{title} is left out: {reason}", err=True)
+    store = Store(output / "results", suite)
+    tables = _measured(data, methods, scale, store)
+    verdicts: list[Verdict] | None = None
+    if gated:
+        verdicts = []
+        for entry, rows in tables:
+            verdicts += judge(entry.name, rows, lambda *place, name=entry.name: store.load(name, *place))
+    report = QualityReport(
+        typed_command("quality.py"),
+        model.manifest.name,
+        scale,
+        crop,
+        suite.missing,
+        cpu_name(),
+        platform_name(),
+        versions([*(method.engine for method in methods if isinstance(method, Model)), *peers]),
+        tables,
+        verdicts,
+    )
+    text = _write(report, store, output)
+    if insert_file is not None:
+        insert(text, insert_file, mark)
+    _require_passed(verdicts or [])
+
+
+def _measured(data: list[Subjects], methods: list[Method], scale: int, store: Store) -> Tables:
     total = sum(method.seeds for method in methods) * sum(len(entry.pairs) for entry in data)
     with tqdm(total=total, unit="result", disable=None) as bar:
 
@@ -164,48 +196,35 @@ def main(
             bar.set_postfix_str(label)
             bar.update()
 
-        tables = tuple((entry, store.measure(entry, methods, scale, advance)) for entry in data)
-    verdicts: list[Verdict] | None = None
-    if gated:
-        verdicts = []
-        for entry, rows in tables:
-            verdicts += judge(entry.name, rows, lambda *place, name=entry.name: store.load(name, *place))
-    command = " ".join(shlex.quote(word) for word in ["python", "benchmarks/quality.py", *sys.argv[1:]])
-    report = Report(command, model.manifest.name, crop, meter.missing, _versions(methods), tables, verdicts)
-    text = markdown(report)
-    _write(output / "quality.json", json.dumps(as_json(report), indent=1) + "\n")
-    _write(output / "quality.md", text)
-    _write(output / "quality.html", html(report, store, scale))
+        return tuple((entry, store.measure(entry, methods, scale, advance)) for entry in data)
+
+
+def _write(report: QualityReport, store: Store, output: Path) -> str:
+    """All three files; returns the Markdown."""
+    document = as_json(report)
+    text = markdown(document)
+    write_json(output / "quality.json", document)
+    write_text(output / "quality.md", text)
+    write_text(output / "quality.html", html(report, document, store))
     click.echo(text)
     click.echo(f"{output / 'quality.html'}, quality.md and quality.json written", err=True)
-    if insert_file is not None:
-        insert(text, insert_file, mark)
-    _require_passed(verdicts or [])
+    return text
 
 
-def _methods(
-    bundle: Bundle,
-    engines: tuple[str, ...],
-    precisions: tuple[str, ...],
-    samplers: list[Sampler],
-    seeds: int,
-    ckpt: Path | None,
-    threads: int | None,
-    average: bool,
-    consistency: bool,
-) -> list[Method]:
-    """The report's rows from top to bottom."""
-    sources = [(upscaler, "") for upscaler in open_upscalers(bundle, engines, precisions, threads)]
-    if ckpt is not None:
-        sources.append(open_checkpoint(ckpt, bundle))
-    drawn: list[Method] = [Bicubic(bundle.manifest.scale)]
-    for upscaler, source in sources:
-        for sampler in samplers:
-            model = Model(upscaler, sampler, seeds, source)
-            drawn += [model, Mean(model)] if average else [model]
-    if not consistency:
-        return drawn
-    return [method for plain in drawn for method in (plain, Consistent(plain))]
+def _data(folders: tuple[Path, ...], photo_folders: tuple[Path, ...], scale: int, limit: int | None) -> list[Subjects]:
+    data: list[Subjects] = [find_pairs(folder, scale, limit) for folder in folders]
+    data += [find_photos(folder, limit) for folder in photo_folders]
+    if not data:
+        raise OptionError("there is nothing to measure on; give a folder of true images with --data, or --photos")
+    if len({entry.name for entry in data}) < len(data):
+        raise OptionError("two data sets have the same folder name, by which results are kept; rename one")
+    return data
+
+
+def _peers(peers: tuple[str, ...], scale: int, threads: int | None) -> list[Method]:
+    if peers and scale != SCALE:
+        raise OptionError(f"--peer ncnn enlarges {SCALE} times and this model {scale} times; leave it out")
+    return [Peer(RealEsrgan(threads)) for _ in dict.fromkeys(peers)]
 
 
 def _samplers(texts: tuple[str, ...], steps: str | None, bundle: Bundle) -> list[Sampler]:
@@ -230,18 +249,6 @@ def _step_counts(text: str | None, timesteps: int) -> list[int]:
     if not all(1 <= count <= timesteps for count in counts):
         raise OptionError(f"--steps is {text!r}; give numbers from 1 to {timesteps}, like 10,20,50")
     return list(dict.fromkeys(counts))
-
-
-def _versions(methods: list[Method]) -> dict[str, str]:
-    engines = {method.engine for method in methods if isinstance(method, Model)}
-    found = {name: getattr(sys.modules.get(name), "__version__", "").split("-")[0] for name in sorted(engines)}
-    return {"srdiff": srdiff.__version__, "Python": platform.python_version(), **found}
-
-
-def _write(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(file) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 def _require_passed(verdicts: list[Verdict]) -> None:

@@ -8,7 +8,7 @@ from typing import Callable
 import numpy as np
 
 from grading.methods import Method, Model
-from grading.results import Row
+from grading.results import MethodResults
 from srdiff.errors import OptionError
 from srdiff_training.measure.fidelity import psnr
 
@@ -73,7 +73,7 @@ def comparisons(methods: list[Method]) -> list[tuple[Model, Model]]:
     return found
 
 
-def judge(data: str, rows: list[Row], load: Callable[[Model, int, str], np.ndarray]) -> list[Verdict]:
+def judge(data: str, rows: list[MethodResults], load: Callable[[Model, int, str], np.ndarray]) -> list[Verdict]:
     """Compare every model with the float32 reference on one data set.
 
     Args:
@@ -101,14 +101,14 @@ def _reference(models: list[Model]) -> Model:
 
 def _verdict(
     data: str,
-    row: Row,
+    row: MethodResults,
     method: Model,
-    base: Row,
+    base: MethodResults,
     reference: Model,
     load: Callable[[Model, int, str], np.ndarray],
 ) -> Verdict:
     parity, levels = [], []
-    for image in row.metrics:
+    for image in row.scores:
         for seed in range(method.seeds):
             expected, found = load(reference, seed, image), load(method, seed, image)
             parity.append(psnr(expected, found))

@@ -1,4 +1,4 @@
-"""What makes a result from an input: bicubic, a model at one setting, and what follows from its results."""
+"""What makes a result from an input: bicubic, a peer, a model with one sampler, and what follows from its results."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any, Callable
 
 import numpy as np
+from common.real_esrgan import LABEL, PACKAGE, RealEsrgan
 
 import srdiff
 from srdiff.bundle import MANIFEST_NAME, Bundle
 from srdiff.consistency import project
 from srdiff.diversity import Moments
-from srdiff.engines import ENGINES, PRECISIONS, open_engine
+from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import DeviceError
 from srdiff.photo.read import photo_from
 from srdiff.resize import bicubic
@@ -66,13 +67,27 @@ class Bicubic(Method):
 
 
 @dataclass(frozen=True)
+class Peer(Method):
+    """Real-ESRGAN, which the field compares with; four times alone."""
+
+    network: RealEsrgan
+    label: str = LABEL
+
+    def identity(self) -> dict[str, Any]:
+        return {"method": self.label, "version": self.network.version, "package": PACKAGE.sha256}
+
+    def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
+        return self.network(lr)
+
+
+@dataclass(frozen=True)
 class Model(Method):
     """The model on one engine, with one sampler."""
 
     upscaler: Upscaler
+    source: str  # of a checkpoint's own network, the file's hash; empty where the bundle is run
     sampler: Sampler
     seeds: int
-    source: str = ""  # of a checkpoint's own network, the file's hash
 
     @property
     def steps(self) -> int:
@@ -178,12 +193,13 @@ def open_upscalers(
     for name in ENGINES if "all" in engines else engines:
         for precision in PRECISIONS if "all" in precisions else precisions:
             try:
-                engine = open_engine(name, "auto", precision, threads)
+                upscaler = Upscaler.from_bundle(bundle.path, engine=name, precision=precision, threads=threads)
             except DeviceError:
                 if "all" in engines or "all" in precisions:
                     continue
                 raise
-            found.setdefault((engine.name, engine.device, engine.precision), Upscaler(bundle, engine))
+            engine = upscaler.engine
+            found.setdefault((engine.name, engine.device, engine.precision), upscaler)
     if not found:
         raise DeviceError("no engine opens here; run: pip install 'srdiff[cpu]'")
     return list(found.values())

@@ -9,14 +9,23 @@ from markupsafe import Markup
 
 from grading.pictures import gallery
 from grading.plots import quality_plots
-from grading.report import VERDICT_HEAD, Report, cells, head, verdict_cells
+from grading.report import (
+    VERDICT_HEAD,
+    Document,
+    QualityReport,
+    cells,
+    conditions,
+    head,
+    omissions,
+    verdict_cells,
+)
 from grading.results import Store
 
 TEMPLATE = "page.html.j2"
 
 
-def html(report: Report, store: Store, scale: int) -> str:
-    """The page; results' pixels come from the store."""
+def html(report: QualityReport, document: Document, store: Store) -> str:
+    """The page of a report and of its JSON; results' pixels come from the store."""
     environment = Environment(
         loader=FileSystemLoader(str(Path(__file__).parent)),
         autoescape=True,
@@ -25,18 +34,20 @@ def html(report: Report, store: Store, scale: int) -> str:
         lstrip_blocks=True,
     )
     sections = []
-    for data, rows in report.tables:
+    for (data, found), entry in zip(report.tables, document["tables"]):
         sections.append(
             {
                 "name": data.name,
-                "rows": [cells(row) for row in rows],
-                "plots": [Markup(svg) for svg in quality_plots(rows)],
-                "galleries": [gallery(data.name, pair, rows, store, scale) for pair in data.pairs],
+                "head": head(entry),
+                "rows": cells(entry),
+                "plots": [Markup(svg) for svg in quality_plots(found)],
+                "galleries": [gallery(data.name, pair, found, store, report.scale) for pair in data.pairs],
             }
         )
-    verdicts: list[tuple[bool, list[str]]] = [
-        (not verdict.reasons, verdict_cells(verdict)) for verdict in report.verdicts or []
-    ]
     return environment.get_template(TEMPLATE).render(
-        report=report, head=head(), sections=sections, verdict_head=VERDICT_HEAD, verdicts=verdicts
+        report=report,
+        notes=[conditions(document), *omissions(document)],
+        sections=sections,
+        verdict_head=VERDICT_HEAD,
+        verdicts=[(not verdict["missed"], verdict_cells(verdict)) for verdict in document["gate"] or []],
     )

@@ -11,9 +11,9 @@ from PIL import Image
 
 from grading.methods import Bicubic, Method, Model
 from grading.metrics import METRICS
-from grading.results import Row, Store
+from grading.photos import Subject
+from grading.results import MethodResults, Store
 from srdiff.diversity import Moments, uncertainty_map
-from srdiff_training.measure.pairs import Pair
 
 THUMBNAIL = 480  # longest side; more would make a page of Set14 too heavy for a phone
 CROP = 64  # HR pixels
@@ -38,31 +38,32 @@ class Gallery:
     crops: list[Picture]
 
 
-def gallery(data: str, pair: Pair, rows: list[Row], store: Store, scale: int) -> Gallery:
+def gallery(data: str, pair: Subject, rows: list[MethodResults], store: Store, scale: int) -> Gallery:
     """The figures of one image, of seed 0: bicubic and the first model whole, a crop of every method."""
     hr, lr = pair.load(scale)
     results = {row.method.label: store.load(data, row.method, 0, pair.name) for row in rows}
     nearest = lr.repeat(scale, 0).repeat(scale, 1)
     shown = _headline(rows)
+    model = shown[-1].method
     whole = [_whole(nearest, f"input {lr.shape[1]}x{lr.shape[0]}", [])]
     whole += [_whole(results[row.method.label], row.method.label, _numbers(row, pair.name)) for row in shown]
-    whole.append(_whole(hr, "truth", []))
-    model = shown[-1].method
-    difference = np.abs(results[model.label].astype(np.int16) - hr).max(axis=2)
-    whole.append(_whole(np.clip(difference * GAIN, 0, 255).astype(np.uint8), f"difference from truth x{GAIN}", []))
+    if hr is not None:
+        whole += _truth(hr, results[model.label])
     if model.seeds > 1:
-        whole.append(
-            _whole(
-                _uncertainty(data, pair.name, model, store),
-                f"spread of {model.seeds} seeds, white: 8 levels",
-                [],
-            )
-        )
-    window = most_detailed(hr)
+        spread = _uncertainty(data, pair.name, model, store)
+        whole.append(_whole(spread, f"spread of {model.seeds} seeds, white: 8 levels", []))
+    window = most_detailed(nearest if hr is None else hr)
     crops = [_crop(nearest[window], "input", [])]
     crops += [_crop(results[row.method.label][window], row.method.label, _numbers(row, pair.name)) for row in rows]
-    crops.append(_crop(hr[window], "truth", []))
+    if hr is not None:
+        crops.append(_crop(hr[window], "truth", []))
     return Gallery(pair.name, whole, crops)
+
+
+def _truth(hr: np.ndarray, result: np.ndarray) -> list[Picture]:
+    difference = np.abs(result.astype(np.int16) - hr).max(axis=2)
+    grey = np.clip(difference * GAIN, 0, 255).astype(np.uint8)
+    return [_whole(hr, "truth", []), _whole(grey, f"difference from truth x{GAIN}", [])]
 
 
 def most_detailed(image: np.ndarray) -> tuple[slice, slice]:
@@ -79,7 +80,7 @@ def most_detailed(image: np.ndarray) -> tuple[slice, slice]:
     return slice(top, top + CROP), slice(left, left + CROP)
 
 
-def _headline(rows: list[Row]) -> list[Row]:
+def _headline(rows: list[MethodResults]) -> list[MethodResults]:
     """Bicubic and the first model at its most steps."""
     models = [row for row in rows if isinstance(row.method, Model)]
     first = [row for row in models if row.method.upscaler is models[0].method.upscaler]  # type: ignore[attr-defined]
@@ -94,9 +95,9 @@ def _uncertainty(data: str, image: str, method: Method, store: Store) -> np.ndar
     return uncertainty_map(moments.deviation()).pixels
 
 
-def _numbers(row: Row, image: str) -> list[str]:
-    values: dict[str, float | None] = row.metrics[image][0]
-    return [f"{metric.title} {metric.text(values[metric.key])}" for metric in METRICS]
+def _numbers(row: MethodResults, image: str) -> list[str]:
+    values = row.scores[image][0]
+    return [f"{metric.title} {metric.text(values[metric.key])}" for metric in METRICS if values[metric.key] is not None]
 
 
 def _whole(pixels: np.ndarray, caption: str, numbers: list[str]) -> Picture:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Dict, List, Tuple
 
 import matplotlib
 
@@ -13,18 +14,21 @@ from matplotlib import pyplot
 
 from grading.methods import Bicubic, Model
 from grading.metrics import METRICS, Metric
-from grading.results import Row
+from grading.results import MethodResults
 
 PLOTTED = ("psnr_y", "lpips")
 SIZE_INCH = (4.2, 2.9)
 
+# What a line of a plot joins: the same engine, precision and sampler at several numbers of steps.
+Series = Dict[str, List[Tuple[MethodResults, Model]]]
 
-def quality_plots(rows: list[Row]) -> list[str]:
+
+def quality_plots(rows: list[MethodResults]) -> list[str]:
     """SVG elements: PSNR-Y and LPIPS against steps (where there are several) and against seconds.
 
     Empty without a model's row. Measures that were not taken are left out.
     """
-    series: dict[str, list[tuple[Row, Model]]] = {}
+    series: Series = {}
     for row in rows:
         if isinstance(row.method, Model):
             name = f"{row.method.engine} {row.method.precision} {row.method.sampler.family}"
@@ -41,7 +45,9 @@ def quality_plots(rows: list[Row]) -> list[str]:
     ]
 
 
-def _plot(axis: str, metric: Metric, series: dict[str, list[tuple[Row, Model]]], bicubic: Row | None) -> str:
+def _plot(
+    axis: str, metric: Metric, series: dict[str, list[tuple[MethodResults, Model]]], bicubic: MethodResults | None
+) -> str:
     with pyplot.rc_context({**STYLE, "svg.hashsalt": "quality", "svg.fonttype": "path"}):
         figure, plot = pyplot.subplots(figsize=SIZE_INCH, layout="constrained")
         furthest = 0.0

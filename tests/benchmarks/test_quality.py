@@ -195,12 +195,48 @@ def test_gate_bounds(psnr: float, lpips: float | None, parity: float, missed: in
         (["--steps", "ten"], "numbers from 1 to 100"),
         (["--average"], "seeds"),
         (["--crop", "64", "--steps", "1"], "--crop"),
+        (["--data", "nowhere/Photos"], "holds no images"),
+        (["--photos", "nowhere"], "holds no images"),
     ],
 )
 def test_bad_options_are_one_sentence(arguments: list[str], words: str, photos: Path) -> None:
     result = run(photos, *arguments)
     assert result.exit_code == 2 and words in result.output
     assert not (photos.parent / "out" / "quality.json").exists()
+
+
+def test_photos_without_a_truth_have_rows_and_pictures(photos: Path) -> None:
+    output = photos.parent / "out"
+    arguments = ["--photos", str(photos / "HR"), "--limit", "1", "--steps", "1", "-o", str(output), "--threads", "2"]
+    Image.fromarray(data.chelsea()[:32, :40]).save(photos / "HR" / "eyes.png")
+    result = CliRunner().invoke(quality.main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    (table,) = report(photos)["tables"]
+    assert table["rows"][0]["method"] == "bicubic"
+    for row in table["rows"]:
+        assert {key for key, value in row["mean"].items() if value is not None} == {"lr_psnr", "blur"}
+    assert "| Method | LR-PSNR dB ↑ | Blur ↓ | s |" in result.output
+    page = (output / "quality.html").read_text()
+    assert "truth" not in page and page.count("<figure>") == 2 + 1 + 2 + 1
+
+
+def test_real_esrgan_is_a_row(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With windows that are enlarged by repeating: the network itself has its own test."""
+
+    class Repeating:
+        version = "0"
+
+        def __init__(self, threads: int | None) -> None:
+            assert threads == 2
+
+        def __call__(self, lr: np.ndarray) -> np.ndarray:
+            return lr.repeat(4, 0).repeat(4, 1)
+
+    monkeypatch.setattr(quality, "RealEsrgan", Repeating)
+    assert run(photos, "--steps", "1", "--peer", "ncnn").exit_code == 0
+    row = report(photos)["tables"][0]["rows"][1]
+    assert row["method"] == "Real-ESRGAN x4plus, ncnn fp32" and row["mean"]["lr_psnr"] > 30
+    assert "ncnn" in report(photos)["versions"]
 
 
 def test_table_goes_between_the_marks_of_a_file(photos: Path) -> None:

@@ -1,0 +1,57 @@
+"""What the commands of the benchmarks share: options that put their table into a file, and where reports go."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, Callable
+
+import click
+
+from srdiff.atomic_files import atomic_file
+
+Decorated = Callable[..., Any]
+
+
+def bundle_option(command: Decorated) -> Decorated:
+    """``--bundle``, None for the model that comes with the package."""
+    path = click.Path(path_type=Path)
+    return click.option("--bundle", type=path, help="Model.  [default: the one built in]")(command)
+
+
+def insert_options(mark: str) -> Callable[[Decorated], Decorated]:
+    """``--insert`` and ``--mark``, as ``insert_file`` and ``mark``."""
+
+    def decorate(command: Decorated) -> Decorated:
+        marked = click.option(
+            "--mark",
+            default=mark,
+            show_default=True,
+            help="Name of those marks: <!-- NAME --> and <!-- /NAME -->.",
+        )
+        insert = click.option(
+            "--insert",
+            "insert_file",
+            type=click.Path(path_type=Path),
+            help="Also put the Markdown between two marks of this file.",
+        )
+        return insert(marked(command))
+
+    return decorate
+
+
+def typed_command(script: str) -> str:
+    """The command as it was typed."""
+    return " ".join(shlex.quote(word) for word in ["python", f"benchmarks/{script}", *sys.argv[1:]])
+
+
+def write_text(file: Path, text: str) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(file) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(file: Path, document: dict[str, Any]) -> None:
+    write_text(file, json.dumps(document, indent=1) + "\n")
