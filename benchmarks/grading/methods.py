@@ -19,7 +19,7 @@ from srdiff.consistency import project
 from srdiff.diversity import Moments
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import DeviceError
-from srdiff.photo.read import photo_from
+from srdiff.photo.convert import photo_from
 from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler

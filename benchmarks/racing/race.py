@@ -17,7 +17,7 @@ from racing.processes import Remote, peak_memory
 from racing.stopwatch import Stopwatch
 from srdiff.bundle import Bundle
 from srdiff.engines import Shapes
-from srdiff.photo.read import photo_from
+from srdiff.photo.convert import photo_from
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 

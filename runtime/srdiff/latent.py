@@ -12,8 +12,7 @@ import numpy as np
 
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
-from .photo.read import photo_from
-from .photo.write import to_array, to_pil
+from .photo.convert import photo_from, to_array, to_pil
 from .samplers import DDPM, Plan
 from .sampling import Callback
 from .upscaler import Upscaler

@@ -16,9 +16,8 @@ from .engines import Engine, Graph, Shapes, open_engine
 from .errors import BundleError
 from .machine import usable_memory
 from .noise import NoiseSource, philox_noise
+from .photo.convert import photo_from, to_array, to_pil
 from .photo.photo import Photo
-from .photo.read import photo_from
-from .photo.write import to_array, to_pil
 from .resize import bicubic
 from .samplers import DDPM, Plan, Sampler
 from .sampling import Callback, run_plan
@@ -140,7 +139,7 @@ class Upscaler:
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
-        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.photo.photo.read.read_photo` gives it."""
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read.read_photo` gives it."""
         plan = sampler.plan(self.bundle.manifest.schedule)
         return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), callback))
 

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image, ImageCms
 
 from srdiff.errors import ImageError
+from srdiff.photo.convert import photo_from
 from srdiff.photo.photo import Photo
-from srdiff.photo.read import photo_from, read_photo
+from srdiff.photo.read import read_photo
 
 HEIGHT, WIDTH = 13, 17
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

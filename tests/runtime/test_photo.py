@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from srdiff.errors import ImageError
+from srdiff.photo.convert import photo_from, to_array, to_pil
 from srdiff.photo.photo import Photo
-from srdiff.photo.read import photo_from, read_photo
-from srdiff.photo.write import to_array, to_pil
+from srdiff.photo.read import read_photo
 
 from .pictures import (
     HEIGHT,

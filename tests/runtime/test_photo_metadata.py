@@ -13,9 +13,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from srdiff.errors import ImageError
+from srdiff.photo.convert import photo_from, to_array
 from srdiff.photo.photo import Photo
-from srdiff.photo.read import photo_from, read_photo
-from srdiff.photo.write import to_array
+from srdiff.photo.read import read_photo
 
 from .pictures import (
     chunk,

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff.errors import ImageError
-from srdiff.photo.read import photo_from, read_photo
-from srdiff.photo.write import to_array
+from srdiff.photo.convert import photo_from, to_array
+from srdiff.photo.read import read_photo
 
 from .pictures import (
     HEIGHT,

@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from srdiff.errors import OptionError, OutputError
+from srdiff.photo.convert import photo_from, to_array
 from srdiff.photo.photo import Photo
-from srdiff.photo.read import photo_from, read_photo
-from srdiff.photo.write import FORMATS, check_storable, format_of, to_array, write_photo
+from srdiff.photo.read import read_photo
+from srdiff.photo.write import FORMATS, check_storable, format_of, write_photo
 
 from .pictures import (
     HEIGHT,

@@ -1,4 +1,4 @@
-"""Photographs to files, Pillow images and arrays."""
+"""Photographs to files and streams."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, Iterator
 
 import numpy as np
 import png
-from PIL import Image
 
 from ..atomic_files import atomic_file, cannot_write, stream_name
 from ..errors import OptionError, OutputError, one_line
+from .convert import eight_bit, pillow_info, to_array, to_pil
 from .photo import Photo
 
 # What can be written, under the suffixes that ask for it.
@@ -24,27 +24,6 @@ _PILLOW_FORMAT = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}
 _QUALITY: dict[str, dict[str, Any]] = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
 _MAX_SIDE = {"jpg": 65500, "webp": 16383}  # libjpeg stops short of the 65535 that the format allows
 _MAX_JPEG_EXIF = 65533  # a marker's length counts its own two bytes in sixteen bits
-# Pillow's own luma: BT.601 in 16 binary digits, so equal channels come back as they are.
-_LUMA = (19595, 38470, 7471)
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def to_array(photo: Photo) -> np.ndarray:
-    """The photo as it is stored: [h, w] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB or [h, w, 4] RGBA."""
-    colour = _luma(photo.pixels) if photo.grey else photo.pixels
-    return colour if photo.alpha is None else np.dstack([colour, photo.alpha])
-
-
-def to_pil(photo: Photo) -> Image.Image:
-    """The photo in mode L, LA, RGB or RGBA, or I;16 where it is 16-bit grey without alpha.
-
-    Pillow holds no other 16-bit pictures: those are rounded to 8 bits. ``info`` carries the metadata.
-    """
-    if not (photo.grey and photo.alpha is None):
-        photo = _eight_bit(photo)
-    image = Image.fromarray(np.ascontiguousarray(to_array(photo)))
-    image.info.update(_metadata(photo))
-    return image
 
 
 def format_of(path: Path | str) -> str:
@@ -97,33 +76,8 @@ def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str) -> Non
         raise cannot_write(stream_name(target, "standard output"), error) from error
 
 
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    """[h, w, 3] to [h, w] of the same dtype, rounded; 65535 is the most that fits the 32 bits."""
-    total = np.full(pixels.shape[:2], 1 << 15, np.uint32)
-    for channel, weight in enumerate(_LUMA):
-        total += np.multiply(pixels[..., channel], weight, dtype=np.uint32)
-    return (total >> 16).astype(pixels.dtype)
-
-
-def _eight_bit(photo: Photo) -> Photo:
-    if photo.pixels.dtype == np.uint8:
-        return photo
-    alpha = None if photo.alpha is None else _narrow(photo.alpha)
-    return replace(photo, pixels=_narrow(photo.pixels), alpha=alpha)
-
-
-def _narrow(samples: np.ndarray) -> np.ndarray:
-    """uint16 to uint8, rounded: 65535 is 255 times 257."""
-    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
-
-
 def _transparent(photo: Photo) -> bool:
     return photo.alpha is not None and bool((photo.alpha < np.iinfo(photo.alpha.dtype).max).any())
-
-
-def _metadata(photo: Photo) -> dict[str, Any]:
-    found = {"icc_profile": photo.icc_profile, "exif": photo.exif, "dpi": photo.dpi}
-    return {name: value for name, value in found.items() if value is not None}
 
 
 def _encode(photo: Photo, stream: BinaryIO, format: str) -> None:
@@ -138,8 +92,8 @@ def _encode(photo: Photo, stream: BinaryIO, format: str) -> None:
         if format == "png" and photo.pixels.dtype == np.uint16:
             png.write_chunks(stream, _deep_png_chunks(photo))
             return
-        image = to_pil(photo if format == "tiff" else _eight_bit(photo))
-        image.save(stream, _PILLOW_FORMAT[format], **_QUALITY.get(format, {}), **_metadata(photo))
+        image = to_pil(photo if format == "tiff" else eight_bit(photo))
+        image.save(stream, _PILLOW_FORMAT[format], **_QUALITY.get(format, {}), **pillow_info(photo))
     except (ValueError, ArithmeticError, struct.error, MemoryError) as error:
         raise OutputError(f"the picture cannot be stored as {format} ({one_line(error)}); choose another") from error
 

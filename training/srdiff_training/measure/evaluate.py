@@ -8,7 +8,7 @@ from typing import Any, Callable
 import numpy as np
 
 from srdiff.commands.command import table
-from srdiff.photo.read import photo_from
+from srdiff.photo.convert import photo_from
 from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler

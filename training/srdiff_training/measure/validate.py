@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from srdiff.photo.read import photo_from
+from srdiff.photo.convert import photo_from
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 

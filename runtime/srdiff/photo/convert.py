@@ -1,0 +1,95 @@
+"""Arrays and Pillow images to photographs and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ..errors import ImageError
+from .decoding import decoding
+from .metadata import dpi_of, exif_of
+from .photo import Photo
+from .samples import MANAGED, from_unit_range, split, stored_samples, upright, with_key_colour
+
+# Pillow's own luma: BT.601 in 16 binary digits, so equal channels come back as they are.
+_LUMA = (19595, 38470, 7471)
+
+
+def photo_from(image: Image.Image | np.ndarray) -> Photo:
+    """A photo from a Pillow image, treated as its file would be, or from an array.
+
+    An array is uint8, uint16, or float in [0, 1] (which becomes uint16), of shape [h, w] or [h, w, 1] (grey),
+    [h, w, 2] (grey, alpha), [h, w, 3] (RGB) or [h, w, 4] (RGBA). Raises ImageError for anything else.
+    """
+    if isinstance(image, Image.Image):
+        with decoding("the image"):
+            image.load()
+            return photo_of(image, stored_samples(image))
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"an image was given as {type(image).__name__}; give a Pillow image or a NumPy array")
+    if image.size == 0 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)):
+        raise ImageError(f"an array has shape {list(image.shape)}; give [height, width] or 1 to 4 channels last")
+    if image.dtype.kind == "f":
+        image = from_unit_range(image)
+    if image.dtype.newbyteorder("=") not in (np.uint8, np.uint16):
+        raise ImageError(f"an array has type {image.dtype}; give uint8, uint16, or float in [0, 1]")
+    return Photo(*split(image))
+
+
+def photo_of(image: Image.Image, stored: np.ndarray) -> Photo:
+    """Joins a loaded image's samples with its metadata, upright."""
+    key = image.info.get("transparency")
+    if isinstance(key, (int, tuple)) and np.shape(key) == stored.shape[2:]:
+        stored = with_key_colour(stored, 255 * bool(key) if image.mode == "1" else key)
+    orientation, exif = exif_of(image)
+    pixels, alpha, grey = split(upright(stored, orientation))
+    profile = None if image.mode in MANAGED else image.info.get("icc_profile") or None
+    return Photo(pixels, alpha, grey, profile, exif, dpi_of(image))
+
+
+def to_array(photo: Photo) -> np.ndarray:
+    """The photo as it is stored: [h, w] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB or [h, w, 4] RGBA."""
+    colour = _luma(photo.pixels) if photo.grey else photo.pixels
+    return colour if photo.alpha is None else np.dstack([colour, photo.alpha])
+
+
+def to_pil(photo: Photo) -> Image.Image:
+    """The photo in mode L, LA, RGB or RGBA, or I;16 where it is 16-bit grey without alpha.
+
+    Pillow holds no other 16-bit pictures: those are rounded to 8 bits. ``info`` carries the metadata.
+    """
+    if not (photo.grey and photo.alpha is None):
+        photo = eight_bit(photo)
+    image = Image.fromarray(np.ascontiguousarray(to_array(photo)))
+    image.info.update(pillow_info(photo))
+    return image
+
+
+def _luma(pixels: np.ndarray) -> np.ndarray:
+    """[h, w, 3] to [h, w] of the same dtype, rounded; 65535 is the most that fits the 32 bits."""
+    total = np.full(pixels.shape[:2], 1 << 15, np.uint32)
+    for channel, weight in enumerate(_LUMA):
+        total += np.multiply(pixels[..., channel], weight, dtype=np.uint32)
+    return (total >> 16).astype(pixels.dtype)
+
+
+def eight_bit(photo: Photo) -> Photo:
+    """The photo with uint8 samples, rounded."""
+    if photo.pixels.dtype == np.uint8:
+        return photo
+    alpha = None if photo.alpha is None else _narrow(photo.alpha)
+    return replace(photo, pixels=_narrow(photo.pixels), alpha=alpha)
+
+
+def _narrow(samples: np.ndarray) -> np.ndarray:
+    """uint16 to uint8, rounded: 65535 is 255 times 257."""
+    return ((samples.astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def pillow_info(photo: Photo) -> dict[str, Any]:
+    """What belongs to the photo under the names that Pillow's ``info`` and ``save`` know."""
+    found = {"icc_profile": photo.icc_profile, "exif": photo.exif, "dpi": photo.dpi}
+    return {name: value for name, value in found.items() if value is not None}
