@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import BundleError, OptionError
+from .graph_io import input_shapes
 from .resize import BORDERS, ROUNDINGS, bicubic
 from .schedule import Schedule
 
@@ -145,6 +146,12 @@ class Manifest:
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
 
+    def input_shapes(self, graph: str, height: int, width: int) -> dict[str, tuple[int, ...]]:
+        """The shape of every input of the encoder or step graph, in order, for windows of height x width LR pixels."""
+        return input_shapes(
+            graph, height, width, self.scale, self.cond_channels, self.time_bias_channels, self.up_input
+        )
+
     def to_json(self, files: dict[str, dict[str, Any]]) -> str:
         """The manifest file's text; ``files`` is {name: {"sha256", "size"}}."""
         body = {"format": FORMAT, "format_version": FORMAT_VERSION, **_plain(self), "files": files}
@@ -226,6 +233,11 @@ class Bundle:
             raise BundleError(
                 f"{file} has {file.stat().st_size} bytes where the manifest says {size}; copy the bundle again"
             )
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Of its graphs: ``onnx``, ``mindir`` or both."""
+        return tuple(dict.fromkeys(graph.format for graph in self.manifest.graphs))
 
     @property
     def file_names(self) -> tuple[str, ...]:

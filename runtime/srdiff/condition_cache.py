@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .engines import Graph
+from .graph_io import COND, LR
 from .tiles import Window
 
 # Kept in memory; what goes beyond lies in a temporary file.
@@ -49,7 +50,7 @@ class ConditionCache:
             return self._kept[key]
         if key in self._places:
             return self._read(key)
-        cond = self._encoder.run({"lr": np.ascontiguousarray(window.lr(self._lr))[None]})["cond"]
+        cond = self._encoder.run({LR: np.ascontiguousarray(window.lr(self._lr))[None]})[COND]
         if cond.nbytes <= self._room:
             self._room -= cond.nbytes
             self._kept[key] = cond

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator
 
@@ -12,8 +12,8 @@ from .consistency import project
 from .errors import OptionError
 from .noise import philox_noise
 from .photo.photo import Photo
+from .progress import Watch
 from .samplers import DDPM, Sampler
-from .sampling import Callback
 from .upscaler import Upscaler
 
 # White in an uncertainty map: a standard deviation of 8 of 255 levels. A fixed scale, so that maps compare.
@@ -26,12 +26,12 @@ def draw(
     count: int,
     seed: int = 0,
     sampler: Sampler = DDPM,
-    callback: Callback | None = None,
+    watch: Watch | None = None,
 ) -> Iterator[Photo]:
     """Enlarge one photo ``count`` times with independent noise; the first is what the seed gives alone.
 
     Args:
-        callback: called with the steps done and in all, over all results.
+        watch: told of the steps done and in all, over all results.
 
     Raises:
         OptionError: count is below 1, or seed or sampler steps are outside what they may be.
@@ -39,10 +39,12 @@ def draw(
     if count < 1:
         raise OptionError(f"{count} samples were asked for; it is at least 1")
 
-    def overall(index: int) -> Callback | None:
-        if callback is None:
+    def overall(index: int) -> Watch | None:
+        if watch is None:
             return None
-        return lambda done, total: callback(index * total + done, count * total)
+        return lambda progress: watch(
+            replace(progress, done=index * progress.total + progress.done, total=count * progress.total)
+        )
 
     for index in range(count):
         yield upscaler.enlarge(photo, seed, sampler, overall(index), philox_noise(seed, index))
@@ -145,11 +147,11 @@ class Wanted:
         photo: Photo,
         seed: int = 0,
         sampler: Sampler = DDPM,
-        callback: Callback | None = None,
+        watch: Watch | None = None,
     ) -> Iterator[Photo]:
         """The photos for :meth:`targets`, each as soon as it is there."""
         moments = Moments()
-        for drawn in draw(upscaler, photo, self.samples, seed, sampler, callback):
+        for drawn in draw(upscaler, photo, self.samples, seed, sampler, watch):
             sample = project(drawn, photo) if self.consistency else drawn
             if not self.average:
                 yield sample

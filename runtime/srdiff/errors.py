@@ -32,6 +32,10 @@ class DeviceError(SRDiffError):
     """The engine, device or precision that was asked for is not available here."""
 
 
+class PackageError(SRDiffError):
+    """A Python package that this needs is not installed."""
+
+
 class OptionError(SRDiffError, ValueError):
     """An argument is outside what it may be."""
 

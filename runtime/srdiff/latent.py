@@ -13,8 +13,8 @@ import numpy as np
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
 from .photo.convert import photo_from, to_array, to_pil
+from .progress import Callback, watch_with
 from .samplers import DDPM, Plan
-from .sampling import Callback
 from .upscaler import Upscaler
 
 
@@ -96,7 +96,7 @@ def fuse(
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]
     start = _diffused(residual, kept, manifest.margin * upscaler.scale, philox_noise(seed), manifest.schedule.timesteps)
-    result = upscaler.compose(photo, upscaler.sample(photo.pixels, plan, start, callback))
+    result = upscaler.compose(photo, upscaler.sample(photo.pixels, plan, start, watch_with(callback)))
     return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
 

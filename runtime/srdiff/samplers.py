@@ -3,7 +3,7 @@
 The step graph computes, with one row (C, D, P, Q, R, S) of the table::
 
     eps    = unet(x_t, t, cond)
-    x0     = clip(C * x_t + D * eps, -1, 1)
+    x0     = clip(C * x_t + D * eps, -1, 1)          unclipped for models that were sampled so
     x_next = P * x0 + Q * x_t + R * x0_prev + S * noise
 """
 
@@ -15,21 +15,20 @@ from typing import Callable, Iterator
 import numpy as np
 
 from .errors import OptionError
+from .graph_io import Coefficients
 from .schedule import Schedule
-
-COEFFICIENTS = ("C", "D", "P", "Q", "R", "S")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One evaluation of the UNet: its timestep and its row of coefficients, float64."""
+    """One evaluation of the UNet: its timestep and its row of the table."""
 
     t: int
-    coef: tuple[float, ...]
+    coef: Coefficients
 
     @property
     def draws_noise(self) -> bool:
-        return self.coef[5] != 0.0
+        return self.coef.S != 0.0
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,13 @@ class Plan:
     def __iter__(self) -> Iterator[Step]:
         return iter(self.steps)
 
+    @property
+    def second_order(self) -> bool:
+        """Some step looks back at the x_0 before it."""
+        return any(step.coef.R for step in self.steps)
+
     def __str__(self) -> str:
-        rows = [f"{'t':>4} " + " ".join(f"{name:>12}" for name in COEFFICIENTS)]
+        rows = [f"{'t':>4} " + " ".join(f"{name:>12}" for name in Coefficients._fields)]
         rows += [f"{step.t:>4} " + " ".join(f"{value:12.6g}" for value in step.coef) for step in self.steps]
         return "\n".join(rows)
 
@@ -194,7 +198,7 @@ class Sampler:
         table, eta = SAMPLERS[self.name]
         t = spaced_timesteps(schedule.timesteps, self.steps, self.spacing)
         rows = table(schedule.alpha_cumprod[t], eta if self.eta is None else self.eta)
-        return Plan(tuple(Step(int(number), tuple(row)) for number, row in zip(t, rows.tolist())))
+        return Plan(tuple(Step(int(number), Coefficients(*row)) for number, row in zip(t, rows.tolist())))
 
 
 DDPM = Sampler()

@@ -12,15 +12,18 @@ import numpy as np
 
 from .bundle import DEFAULT_BUNDLE, Bundle
 from .condition_cache import ConditionCache
-from .engines import Engine, Graph, Shapes, open_engine
+from .engines import Engine, Graph
 from .errors import BundleError
+from .graph_io import ENCODER, STEP
 from .machine import usable_memory
 from .noise import NoiseSource, philox_noise
 from .photo.convert import photo_from, to_array, to_pil
 from .photo.photo import Photo
+from .opening import open_for
+from .progress import Callback, Watch, watch_with
 from .resize import bicubic
 from .samplers import DDPM, Plan, Sampler
-from .sampling import Callback, run_plan
+from .sampling import Sampling
 from .tiles import choose_tile, cut, fit_tile, tile_overlap, tile_within
 
 # Where the engine's need of memory is not known.
@@ -59,7 +62,7 @@ class Upscaler:
         fit_tile(self._multiple, self._tile, overlap, self._multiple)
         # By static shape; the only key is None where the graphs take any size.
         self._models = {
-            files.lr_shape: {"encoder": bundle.read(files.encoder), "step": bundle.read(files.step)} for files in graphs
+            files.lr_shape: {ENCODER: bundle.read(files.encoder), STEP: bundle.read(files.step)} for files in graphs
         }
         self._time_bias = bundle.time_bias()
         self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
@@ -81,7 +84,7 @@ class Upscaler:
 
         Args:
             path: a folder made by ``srdiff-export``; None takes the small model that comes with the package.
-            device, engine, precision, threads: see :func:`srdiff.engines.open_engine`.
+            device, engine, precision, threads: see :func:`srdiff.opening.open_for`.
             tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
                 None takes the largest, 128 to 512, that needs an eighth of the memory this process may use.
                 Graphs of static shapes (MindIR) run in windows of those instead.
@@ -93,11 +96,7 @@ class Upscaler:
             OptionError: an argument is outside what it may be.
         """
         bundle = Bundle(DEFAULT_BUNDLE if path is None else path)
-        if precision == "auto" and not bundle.manifest.clip_denoised:
-            precision = "fp32"  # without the clamp x grows to thousands, where bf16's 8 bits show
-        formats = tuple(dict.fromkeys(files.format for files in bundle.manifest.graphs))
-        opened = open_engine(engine, device, precision, threads, engine_options, formats)
-        return cls(bundle, opened, tile, overlap)
+        return cls(bundle, open_for(bundle, engine, device, precision, threads, engine_options), tile, overlap)
 
     def upscale(
         self,
@@ -128,7 +127,9 @@ class Upscaler:
             ImageError: the image is of a kind that is not taken.
             OptionError: seed, steps or the sampler's settings are outside what they may be.
         """
-        result = self.enlarge(photo_from(image), seed, Sampler(sampler, steps, eta, spacing), callback, noise)
+        result = self.enlarge(
+            photo_from(image), seed, Sampler(sampler, steps, eta, spacing), watch_with(callback), noise
+        )
         return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
     def enlarge(
@@ -136,12 +137,16 @@ class Upscaler:
         photo: Photo,
         seed: int = 0,
         sampler: Sampler = DDPM,
-        callback: Callback | None = None,
+        watch: Watch | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
-        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read.read_photo` gives it."""
+        """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read.read_photo` gives it.
+
+        Args:
+            watch: called with a :class:`srdiff.progress.Progress` after each run of the step graph.
+        """
         plan = sampler.plan(self.bundle.manifest.schedule)
-        return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), callback))
+        return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), watch))
 
     def compose(self, photo: Photo, x0: np.ndarray) -> Photo:
         """The result for a photo and its sampled x_0 [3, sh, sw]: clip(clip(x_0) / res_rescale + lr_up)."""
@@ -163,7 +168,7 @@ class Upscaler:
         pixels: np.ndarray,
         plan: Plan,
         noise: NoiseSource,
-        callback: Callback | None = None,
+        watch: Watch | None = None,
     ) -> np.ndarray:
         """Run the sampler's plan: integer pixels [h, w, 3] -> x_0 [3, scale * h, scale * w] float32, unclamped."""
         rows, columns = (side * self.scale for side in pixels.shape[:2])
@@ -177,18 +182,19 @@ class Upscaler:
         if self.bundle.manifest.up_input:
             lr_up = self.bundle.manifest.lr_up.apply(pixels, rows, columns)
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
-        with ConditionCache(self.graph("encoder", *tile), _pad(lr, margin, height, width)) as conds:
-            x0 = run_plan(
-                self.graph("step", *tile),
+        with ConditionCache(self.graph(ENCODER, *tile), _pad(lr, margin, height, width)) as cond:
+            sampling = Sampling(
+                self.graph(STEP, *tile),
                 plan,
                 self._time_bias,
                 cut(height, width, tile, overlap, self._multiple, self.scale),
-                conds,
+                cond,
                 noise,
                 self.scale,
                 padded_lr_up,
-                callback,
+                watch,
             )
+            x0 = sampling.run()
         first = margin * self.scale
         return x0[:, first : first + rows, first : first + columns]
 
@@ -217,28 +223,13 @@ class Upscaler:
         with self._lock:
             if key not in self._compiled:
                 models = self._models[(height, width) if None not in self._models else None]
-                self._compiled[key] = self.engine.compile(models[name], self._shapes(name, height, width))
+                self._compiled[key] = self.engine.compile(
+                    models[name], self.bundle.manifest.input_shapes(name, height, width)
+                )
                 while len(self._compiled) > 2 * CACHED_SHAPES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(key)
             return self._compiled[key]
-
-    def _shapes(self, name: str, height: int, width: int) -> Shapes:
-        manifest = self.bundle.manifest
-        if name == "encoder":
-            return {"lr": (1, 3, height, width)}
-        image = (1, 3, height * self.scale, width * self.scale)
-        shapes = {
-            "x": image,
-            "time_bias": (1, manifest.time_bias_channels, 1, 1),
-            "cond": (1, manifest.cond_channels, *image[2:]),
-            "coef": (1, 6, 1, 1),
-            "noise": image,
-            "x0_prev": image,
-        }
-        if manifest.up_input:
-            shapes["lr_up"] = image
-        return shapes
 
 
 def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from srdiff.commands.run import main
 from srdiff.engines import ascend, onnxruntime_engine, open_engine, try_devices
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.engines.mindspore_lite_engine import LiteOptions
-from srdiff.errors import BundleError, DeviceError, OptionError
+from srdiff.errors import BundleError, DeviceError, OptionError, PackageError
 from srdiff.tiles import choose_tile, cut, tile_overlap
 
 
@@ -62,7 +62,7 @@ def test_a_device_that_is_not_there(devices, lite, count, asked, sentence):
 
 
 def test_lite_that_is_not_installed(no_lite):
-    with pytest.raises(DeviceError, match=r"MindSpore Lite is not installed.*pip install"):
+    with pytest.raises(PackageError, match=r"MindSpore Lite is not installed.*pip install"):
         open_engine("mindspore_lite", "cpu")
 
 
@@ -136,14 +136,15 @@ def test_nodes_left_to_the_cpu_are_an_error(monkeypatch):
 def test_the_bundles_format_chooses_the_engine(monkeypatch):
     tried = []
 
-    def opener(name):
+    def refusing(name):
         def refuse(device, precision, threads, options):
             tried.append((name, device))
             raise DeviceError(f"{name} {device}")
 
-        return refuse
+        return SimpleNamespace(ENGINE=real(name).ENGINE, open_engine=refuse)
 
-    monkeypatch.setattr(engines, "_opener", opener)
+    real = engines._module
+    monkeypatch.setattr(engines, "_module", refusing)
     for formats, expected in (
         (("mindir",), [("mindspore_lite", "ascend")]),
         (("onnx",), [("onnxruntime", "ascend")]),

@@ -66,7 +66,12 @@ def test_moments_of_too_few_or_unlike_samples_are_refused() -> None:
 
 def test_samples_are_repeatable_and_the_first_is_the_seeds_own(upscaler: Upscaler, small: Photo) -> None:
     calls: list[tuple[int, int]] = []
-    first = [sample.pixels for sample in draw(upscaler, small, 3, 7, SAMPLER, lambda *done: calls.append(done))]
+    first = [
+        sample.pixels
+        for sample in draw(
+            upscaler, small, 3, 7, SAMPLER, lambda progress: calls.append((progress.done, progress.total))
+        )
+    ]
     again = [sample.pixels for sample in draw(upscaler, small, 2, 7, SAMPLER)]
     np.testing.assert_array_equal(first[0], upscaler.enlarge(small, 7, SAMPLER).pixels)
     for one, other in zip(first, again):

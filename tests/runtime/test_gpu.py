@@ -12,7 +12,7 @@ from srdiff import Upscaler
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import onnxruntime_engine
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine, OnnxRuntimeGraph
-from srdiff.errors import DeviceError, OptionError
+from srdiff.errors import DeviceError, OptionError, PackageError
 
 
 class Bound(OnnxRuntimeEngine):
@@ -58,6 +58,6 @@ def test_precisions_of_a_gpu(with_cuda):
 
 def test_float16_without_onnx(with_cuda, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(DeviceError, match="fp16 needs the package onnx"):
+    with pytest.raises(PackageError, match="fp16 needs the package onnx"):
         onnxruntime_engine.open_engine("gpu", "auto", None, {})
     assert onnxruntime_engine.open_engine("gpu", "fp32", None, {}).precision == "fp32"

@@ -17,6 +17,7 @@ from ..engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from ..errors import ImageError, OptionError, SRDiffError
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.write import FORMATS, check_storable, format_of, write_photo
+from ..progress import Progress
 from ..samplers import SAMPLERS, SPACINGS, Sampler
 from ..upscaler import Upscaler
 from .command import Command
@@ -239,9 +240,9 @@ def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, sampler: Sa
         require_writable(job.target)
     with tqdm(desc=label, unit="step", disable=None, leave=False) as bar:
 
-        def show(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
+        def show(progress: Progress) -> None:
+            bar.total = progress.total
+            bar.update(progress.done - bar.n)
 
         for target, result in zip(targets, wanted.make(upscaler, photo, seed, sampler, show)):
             write_photo(result, target or sys.stdout.buffer, job.format)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from importlib import import_module
-from typing import Callable, Mapping
+from typing import Any, Mapping
 
-from ..errors import DeviceError, OptionError
+from ..errors import DeviceError, OptionError, PackageError, SRDiffError
+from ..graph_io import Shapes
 from ..machine import usable_cpus
-from .base import PRECISIONS, Arrays, Engine, Graph, Shapes
+from .base import PRECISIONS, Arrays, Engine, Graph
 
 # Best first: what ``auto`` tries, as (engine, device).
 CANDIDATES: tuple[tuple[str, str], ...] = (
@@ -20,12 +21,22 @@ CANDIDATES: tuple[tuple[str, str], ...] = (
     ("mindspore_lite", "gpu"),
     ("mindspore_lite", "cpu"),
 )
-# Which of the bundle's graphs each engine loads.
-GRAPH_FORMATS = {"mindspore_lite": "mindir", "onnxruntime": "onnx", "openvino": "onnx"}
 ENGINES = tuple(dict.fromkeys(engine for engine, _ in CANDIDATES))
 DEVICES = tuple(dict.fromkeys(device for _, device in CANDIDATES))
 
-__all__ = ["DEVICES", "ENGINES", "PRECISIONS", "Arrays", "Engine", "Graph", "Shapes", "open_engine", "try_devices"]
+__all__ = [
+    "CANDIDATES",
+    "DEVICES",
+    "ENGINES",
+    "PRECISIONS",
+    "Arrays",
+    "Engine",
+    "Graph",
+    "Shapes",
+    "graph_format",
+    "open_engine",
+    "try_devices",
+]
 
 
 def open_engine(
@@ -50,6 +61,7 @@ def open_engine(
 
     Raises:
         OptionError: a name that does not exist, fewer than one thread, or an option that the engine does not have.
+        PackageError: the one candidate there is needs a package that is not installed.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
     for what, value, known in (("engine", engine, ENGINES), ("device", device, DEVICES)):
@@ -65,20 +77,27 @@ def open_engine(
     candidates = [
         (name, where)
         for name, where in CANDIDATES
-        if (engine == name or (engine == "auto" and GRAPH_FORMATS[name] in formats)) and device in ("auto", where)
+        if (engine == name or (engine == "auto" and graph_format(name) in formats)) and device in ("auto", where)
     ]
     if not candidates:
         which = f"engine {engine}" if engine != "auto" else f"no engine for {' or '.join(formats)} graphs"
         raise DeviceError(
             f"{which} has {'no' if engine != 'auto' else 'a'} device {device}; choose another device or engine"
         )
-    reasons: list[str] = []
+    refusals: list[SRDiffError] = []
     for name, where in candidates:
         try:
-            return _opener(name)(where, precision, threads, options or {})
-        except DeviceError as error:
-            reasons.append(str(error))
-    raise DeviceError("; ".join(dict.fromkeys(reasons)))
+            return _module(name).open_engine(where, precision, threads, options or {})
+        except (DeviceError, PackageError) as error:
+            refusals.append(error)
+    if len(refusals) == 1:
+        raise refusals[0]
+    raise DeviceError("; ".join(dict.fromkeys(map(str, refusals))))
+
+
+def graph_format(engine: str) -> str:
+    """Of the graphs that an engine loads: ``onnx`` or ``mindir``. Imports nothing of the engine's package."""
+    return _module(engine).ENGINE.graph_format
 
 
 def try_devices() -> list[tuple[str, str, str]]:
@@ -86,13 +105,14 @@ def try_devices() -> list[tuple[str, str, str]]:
     found = []
     for name, where in CANDIDATES:
         try:
-            engine = _opener(name)(where, "auto", None, {})
-        except DeviceError as error:
+            engine = _module(name).open_engine(where, "auto", None, {})
+        except (DeviceError, PackageError) as error:
             found.append((name, where, f"no: {error}"))
         else:
-            found.append((name, where, f"yes: {engine.device}, {engine.precision}, {GRAPH_FORMATS[name]} graphs"))
+            found.append((name, where, f"yes: {engine.device}, {engine.precision}, {engine.graph_format} graphs"))
     return found
 
 
-def _opener(name: str) -> Callable[..., Engine]:
-    return import_module(f".{name}_engine", __name__).open_engine
+def _module(name: str) -> Any:
+    """The engine's file, which has ``ENGINE``, its class, and ``open_engine``."""
+    return import_module(f".{name}_engine", __name__)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, Iterable, Mapping, Tuple
+from typing import Dict, Iterable, Mapping
 
 import numpy as np
 
 from ..errors import OptionError
+from ..graph_io import Shapes
 
 Arrays = Dict[str, np.ndarray]
-Shapes = Mapping[str, Tuple[int, ...]]
 
 # What the free axes of an exported graph's images are called.
 SYMBOLIC_AXES = ("height", "width")

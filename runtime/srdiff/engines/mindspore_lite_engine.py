@@ -13,9 +13,10 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, OptionError
+from ..errors import BundleError, DeviceError, OptionError, PackageError
+from ..graph_io import OUTPUTS, Shapes, graph_of
 from .ascend import require_ascend
-from .base import Arrays, Engine, Graph, Shapes, option_number, require_known
+from .base import Arrays, Engine, Graph, option_number, require_known
 from .mindir_header import read_mindir_header
 
 # What each device's code needs of the system, found by loading Lite's plug-in for it.
@@ -31,8 +32,6 @@ PLUGINS = {
 PRECISION_MODES = {"auto": "preferred_fp32", "fp32": "enforce_fp32", "fp16": "preferred_optimal"}
 ASCEND_MODES = ("enforce_fp32", "preferred_fp32", "enforce_fp16", "enforce_origin", "preferred_optimal")
 PROVIDERS = ("", "ge")
-# A MindIR file names its outputs after operators, so they are told by their order, and the graph by its first input.
-OUTPUTS = {"lr": ("cond",), "x": ("x_next", "x0")}
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class LiteGraph(Graph):
         self._context = context  # must outlive the model
         self._shapes = dict(shapes)
         self._tensors = model.get_inputs()
-        self._outputs = OUTPUTS[next(iter(shapes))]
+        self._outputs = OUTPUTS[graph_of(shapes)]  # the file names them after operators, so their order counts
         self._held: list[np.ndarray] = []
         self._lock = threading.Lock()
 
@@ -210,15 +209,18 @@ def reads(model: bytes) -> bool:
     return _generation(read_mindir_header(model).mindspore) <= _generation(lite.__version__)
 
 
+ENGINE = LiteEngine
+
+
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> LiteEngine:
-    """Raises DeviceError where MindSpore Lite, the device, its libraries or the precision are missing."""
+    """Raises PackageError without MindSpore Lite, DeviceError without the device, its libraries or the precision."""
     parsed = LiteOptions.parse(device, options)
     os.environ.setdefault("GLOG_v", "4")  # each refusal has a sentence here; Lite's own log is for those who ask
     try:
         import mindspore_lite as lite
     except ImportError as error:
         cause = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not load: {error}"
-        raise DeviceError(
+        raise PackageError(
             f"MindSpore Lite {cause}; install the wheel for this Python and device (on x86-64 and Python 3.7: "
             "pip install 'srdiff[lite]')"
         ) from error

@@ -6,9 +6,10 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, OptionError, one_line
+from ..errors import BundleError, DeviceError, OptionError, PackageError, one_line
+from ..graph_io import Shapes
 from .ascend import require_ascend
-from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, Shapes, option_number, require_known
+from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, option_number, require_known
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "ascend": "CANNExecutionProvider"}
 ADVICE = {
@@ -152,8 +153,11 @@ class OnnxRuntimeEngine(Engine):
         return OnnxRuntimeGraph(session, ("cuda", int(self._provider_options["device_id"])) if on_gpu else None)
 
 
+ENGINE = OnnxRuntimeEngine
+
+
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
-    """Raises DeviceError where ONNX Runtime is missing, lacks the device's provider or the precision."""
+    """Raises PackageError without ONNX Runtime, DeviceError where it lacks the device's provider or the precision."""
     if device == "ascend":
         provider_options = _cann_options(precision, options)
     elif device == "gpu":
@@ -165,7 +169,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     try:
         import onnxruntime as ort
     except ImportError as error:
-        raise DeviceError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
+        raise PackageError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
     available: list[str] = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise DeviceError(
@@ -181,7 +185,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         try:
             import onnx  # noqa: F401
         except ImportError as error:
-            raise DeviceError(f"fp16 needs the package onnx; run: {ADVICE[device]}, or choose fp32") from error
+            raise PackageError(f"fp16 needs the package onnx; run: {ADVICE[device]}, or choose fp32") from error
     if device == "ascend":
         require_ascend(int(provider_options["device_id"]))
     return OnnxRuntimeEngine(

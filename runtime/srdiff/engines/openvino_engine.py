@@ -7,8 +7,9 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, one_line
-from .base import Arrays, Engine, Graph, Shapes, require_known
+from ..errors import BundleError, DeviceError, PackageError, one_line
+from ..graph_io import Shapes
+from .base import Arrays, Engine, Graph, require_known
 
 
 class OpenVinoGraph(Graph):
@@ -57,13 +58,18 @@ class OpenVinoEngine(Engine):
             ) from error
 
 
+ENGINE = OpenVinoEngine
+
+
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OpenVinoEngine:
-    """Raises DeviceError where OpenVINO is missing or cannot compute at the precision."""
+    """Raises PackageError without OpenVINO, DeviceError where it cannot compute at the precision."""
     require_known("OpenVINO", options, ())
     try:
         import openvino
     except ImportError as error:
-        raise DeviceError("OpenVINO is not installed; on Python 3.8 or newer run: pip install 'srdiff[cpu]'") from error
+        raise PackageError(
+            "OpenVINO is not installed; on Python 3.8 or newer run: pip install 'srdiff[cpu]'"
+        ) from error
     core = openvino.Core()
     native = {"fp32", *_native_half_types(core)}
     if precision == "auto":
