@@ -17,9 +17,9 @@ from .errors import BundleError
 from .graph_io import ENCODER, STEP
 from .machine import usable_memory
 from .noise import NoiseSource, philox_noise
+from .opening import open_for
 from .photo.convert import photo_from, to_array, to_pil
 from .photo.photo import Photo
-from .opening import open_for
 from .progress import Callback, Watch, watch_with
 from .resize import bicubic
 from .samplers import DDPM, Plan, Sampler
