@@ -241,8 +241,8 @@ def test_cmyk_without_a_usable_profile_is_converted_plainly(format: str, profile
     [
         (b"", "empty"),
         (b"not an image at all", "no image"),
-        (encoded(Image.new("RGB", (8, 8)), "JPEG2000"), "no image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no image"),
+        (encoded(Image.new("RGB", (8, 8)), "JPEG2000"), "JPEG 2000"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "vector"),
         (png_head(5, 5)[:20], "damaged"),
         (png_head(5, 5) + chunk(b"IDAT", b"junk") + chunk(b"IEND", b""), "damaged"),
         (png_head(50000, 50000) + chunk(b"IDAT", b""), "50000x50000"),

@@ -15,6 +15,7 @@ from ..atomic_files import require_writable
 from ..diversity import Wanted
 from ..engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from ..errors import ImageError, OptionError, SRDiffError
+from ..photo.formats import readable_suffixes
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.write import FORMATS, check_storable, format_of, write_photo
 from ..progress import Progress
@@ -23,19 +24,6 @@ from ..upscaler import Upscaler
 from .command import Command
 
 STREAM = "-"
-SUFFIXES = {
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".gif",
-    ".ppm",
-    ".pgm",
-    ".avif",
-}
 
 
 @dataclass(frozen=True)
@@ -270,7 +258,9 @@ def _sources(text: str) -> list[tuple[Path | None, Path | None]]:
     path = Path(text)
     if not path.is_dir():
         return [(path, None)]
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and not file.name.startswith("."))
+    found = sorted(
+        file for file in path.iterdir() if file.suffix.lower() in readable_suffixes() and not file.name.startswith(".")
+    )
     if not found:
         raise ImageError(f"{path} holds no image; give a folder with some, or a file")
     return [(file, path) for file in found]

@@ -19,7 +19,7 @@ from ..atomic_files import stream_name
 from ..errors import ImageError
 from .convert import photo_of
 from .decoding import decoding
-from .formats import readable_formats
+from .formats import readable_formats, refuse_unread
 from .photo import Photo
 from .samples import stored_samples
 
@@ -36,13 +36,14 @@ def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXE
     """
     name = str(source) if isinstance(source, (str, Path)) else stream_name(source, "standard input")
     with _open(source, name) as stream, decoding(name):
-        head = stream.read(26)
+        head = stream.read(32)
         if not head:
             raise ImageError(f"{name} is empty; give an image file")
         stream.seek(0)
+        refuse_unread(name, head)
         width, height, depth, colour_type = _png_header(head)
         _check_size(name, width, height, max_pixels)
-        image = Image.open(stream, formats=readable_formats())
+        image = Image.open(stream, formats=_formats(name))
         _check_size(name, *image.size, max_pixels)
         image.load()
         if depth == 16 and colour_type in _PNG_CHANNELS:
@@ -50,6 +51,12 @@ def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXE
         if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
             image.info["transparency"] *= 255 // (2**depth - 1)  # Pillow scales the samples but not the key
         return photo_of(image, stored_samples(image))
+
+
+def _formats(name: str) -> list[str]:
+    """TGA has no signature: nearly any bytes could be one, so it goes by its suffix."""
+    tga = Path(name).suffix.lower() == ".tga"
+    return [format for format in readable_formats() if format != "TGA" or tga]
 
 
 def _open(source: Path | str | BinaryIO, name: str) -> BinaryIO:
@@ -79,7 +86,7 @@ def _png_header(head: bytes) -> tuple[int, int, int, int]:
     """Width, height, bit depth and colour type from a PNG file's first 26 bytes; zeros for other files."""
     if len(head) < 26 or not head.startswith(_PNG_SIGNATURE) or head[12:16] != b"IHDR":
         return 0, 0, 0, 0
-    width, height, depth, colour_type = struct.unpack(">IIBB", head[16:])
+    width, height, depth, colour_type = struct.unpack(">IIBB", head[16:26])
     return width, height, depth, colour_type
 
 
