@@ -27,11 +27,11 @@ from grading.report import QualityReport, Tables, as_json, markdown
 from grading.results import Store
 from tqdm import tqdm
 
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle, bundle_folder
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
-from srdiff.samplers import Sampler
+from srdiff.samplers import DDPM, Sampler
 from srdiff_training.measure.pairs import find_pairs
 
 PEERS = ("ncnn",)
@@ -147,7 +147,7 @@ def main(
     """
     if average and seeds < 2:
         raise OptionError("--average is a mean over seeds and there is 1; add --seeds 8")
-    model = Bundle(bundle or DEFAULT_BUNDLE)
+    model = Bundle(bundle_folder(bundle))
     scale = model.manifest.scale
     data = _data(folders, photo_folders, scale, limit)
     sources = [(upscaler, "") for upscaler in open_upscalers(model, engines, precisions, threads)]
@@ -228,7 +228,13 @@ def _peers(peers: tuple[str, ...], scale: int, threads: int | None) -> list[Meth
 
 
 def _samplers(texts: tuple[str, ...], steps: str | None, bundle: Bundle) -> list[Sampler]:
-    """Every sampler at every number of steps."""
+    """Every sampler at every number of steps; a student has one way alone."""
+    if bundle.manifest.student_steps is not None:
+        if texts != ("ddpm",) or steps is not None:
+            raise OptionError(
+                f"{bundle.manifest.name} is a student, which has one way; leave out --sampler and --steps"
+            )
+        return [DDPM]
     found = []
     for text in texts:
         name, _, setting = text.partition(":")

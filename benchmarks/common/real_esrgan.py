@@ -7,8 +7,8 @@ from typing import Any, Callable
 
 import numpy as np
 
-from common.package_files import Member, Package
 from srdiff.errors import DeviceError
+from srdiff_training.measure.package_files import Member, Package
 
 SCALE = 4
 LABEL = "Real-ESRGAN x4plus, ncnn fp32"

@@ -91,7 +91,7 @@ class Model(Method):
 
     @property
     def steps(self) -> int:
-        return self.sampler.steps or self.upscaler.bundle.manifest.schedule.timesteps
+        return self.sampler.steps or self.upscaler.bundle.manifest.steps
 
     @property
     def engine(self) -> str:
@@ -105,7 +105,7 @@ class Model(Method):
     def label(self) -> str:  # type: ignore[override]
         device = self.upscaler.engine.device
         where = self.engine if device == "cpu" else f"{self.engine} {device}"
-        return f"{where} {self.precision}, {self.sampler.label(self.upscaler.bundle.manifest.schedule)}"
+        return f"{where} {self.precision}, {self.upscaler.bundle.manifest.sampling_label(self.sampler)}"
 
     def identity(self) -> dict[str, Any]:
         manifest = (self.upscaler.bundle.path / MANIFEST_NAME).read_bytes()
@@ -121,7 +121,9 @@ class Model(Method):
         }
 
     def prepare(self, lr: np.ndarray) -> None:
-        self.upscaler.enlarge(photo_from(lr), sampler=Sampler(steps=1))  # compiles the graphs for this size
+        self.upscaler.enlarge(
+            photo_from(lr), sampler=self.upscaler.bundle.manifest.quickest
+        )  # compiles the graphs for this size
 
     def make(self, lr: np.ndarray, seed: int, earlier: Earlier) -> np.ndarray:
         return self.upscaler.enlarge(photo_from(lr), seed, self.sampler).pixels

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import numpy as np
-from common.cache import cache_folder
 
 from srdiff.bundle import MANIFEST_NAME
 from srdiff.errors import DeviceError
+from srdiff_training.measure.cache import cache_folder
 
 
 def card_bundle() -> Path:

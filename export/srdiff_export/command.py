@@ -73,6 +73,10 @@ from srdiff_training.model.families import FAMILIES
 @click.option("--name", help="Of the model.  [default: the checkpoint's file name]")
 @click.option("--license", default="", help="Of the weights, kept in the manifest.")
 @click.option("--origin", default="", help="Where the weights come from, kept in the manifest.")
+@click.option(
+    "--overlap", type=click.IntRange(0), help="Of windows, in input pixels, as measured; kept in the manifest."
+)
+@click.option("--keep-checkpoint", is_flag=True, help="Put the weights into the bundle as a checkpoint, too.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--inspect",

@@ -23,6 +23,7 @@ from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs
 from srdiff_training.model.manifest import network_manifest
 from srdiff_training.model.recipe_options import RecipeOptions
 
+from .kept_checkpoint import CHECKPOINT_NAME, save_networks
 from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
 from .verify import Comparison, require_parity, verify_bundle
 
@@ -47,6 +48,9 @@ class ExportOptions(RecipeOptions):
         opset: ONNX operator set.
         check_shapes: LR sizes (height, width) to compare the ONNX graphs at; None takes two that fit any depth.
         license, origin: of the weights, for the manifest.
+        overlap: that windows of the model need, in LR pixels; None where nobody measured it.
+        keep_checkpoint: put the networks' weights into the bundle, too, as a checkpoint of ``precision``, from which
+            anyone can train on, or export for another device.
     """
 
     name: str | None = None
@@ -59,6 +63,8 @@ class ExportOptions(RecipeOptions):
     check_shapes: tuple[tuple[int, int], ...] | None = None
     license: str = ""
     origin: str = ""
+    overlap: int | None = None
+    keep_checkpoint: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
@@ -113,6 +119,8 @@ def export_bundle(
         _require_fitting(shape, manifest)
     with _staging(target) as folder:
         _write_graphs(folder, checkpoint, manifest, options)
+        if options.keep_checkpoint:
+            save_networks(checkpoint, folder / CHECKPOINT_NAME, manifest)
         manifest = replace(manifest, producer=_producer(folder, manifest, options))
         write_bundle(folder, manifest)
         comparisons = verify_bundle(Bundle(folder), checkpoint.build(), check_shapes)
@@ -128,7 +136,7 @@ def export_bundle(
 
 
 def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
-    return network_manifest(
+    manifest = network_manifest(
         checkpoint.config,
         options.recipe(checkpoint),
         options.name or ckpt.stem,
@@ -136,6 +144,8 @@ def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Man
         PRECISIONS[options.precision],
         {"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
     )
+    kept = CHECKPOINT_NAME if options.keep_checkpoint else ""
+    return replace(manifest, overlap=options.overlap, checkpoint=kept)
 
 
 def _graph_files(options: ExportOptions) -> tuple[GraphFiles, ...]:

@@ -14,7 +14,7 @@ from srdiff.engines import Engine, open_engine
 from srdiff.engines.mindspore_lite_engine import reads
 from srdiff.errors import DeviceError, ParityError
 from srdiff.noise import philox_noise
-from srdiff.samplers import Sampler
+from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 from srdiff_training.model.graphs import CellEngine, example_inputs
 from srdiff_training.model.network import SRDiff
@@ -151,7 +151,8 @@ class _References:
 
     def _sample(self, engine: Engine) -> dict[str, np.ndarray]:
         manifest = self.bundle.manifest
-        plan = Sampler(steps=min(SAMPLER_STEPS, manifest.schedule.timesteps)).plan(manifest.schedule)
+        few = Sampler(steps=min(SAMPLER_STEPS, manifest.schedule.timesteps))
+        plan = manifest.plan(few if manifest.student_steps is None else DDPM)
         return {"x_0": Upscaler(self.bundle, engine).sample(self.photo, plan, philox_noise(0))}
 
     def _row(

@@ -14,13 +14,17 @@ import numpy as np
 from .errors import BundleError, OptionError
 from .graph_io import input_shapes
 from .resize import BORDERS, ROUNDINGS, bicubic
+from .samplers import DDPM, Plan, Sampler, student_plan
 from .schedule import Schedule
 
 FORMAT = "srdiff-bundle"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 TIME_BIAS_NAME = "time_bias.npy"
-DEFAULT_BUNDLE = Path(__file__).parent / "models" / "small.srdiff"
+MODELS = Path(__file__).parent / "models"
+BUILT_IN = {"small-v1": MODELS / "small.srdiff", "clean": MODELS / "clean.srdiff"}
+DEFAULT_BUNDLE = BUILT_IN["small-v1"]
+PREDICTIONS = ("eps", "x0")
 CLAMP_LIMIT = 1.0
 
 
@@ -107,6 +111,11 @@ class Manifest:
         weights_dtype: ``float32`` or ``float16``, as stored.
         margin: mirrored LR pixels put around an image and cropped from its result, for models whose borders are poor.
         graphs: the exported graphs, at least one pair.
+        prediction: what the network gives: the noise, ``eps``, or ``x0``. The latter is a student, which has one way to
+            be sampled and no other. Bundles of format 1 have ``eps``.
+        student_steps: of a student, the steps of that way; None for ``eps``.
+        overlap: that windows need, in LR pixels; None where nobody measured it.
+        checkpoint: the file that the graphs were exported from, in the bundle; empty where it is not there.
         network, producer, parity, origin: sizes, versions, the export's report, where weights and licence come from;
             for the reader.
     """
@@ -126,6 +135,10 @@ class Manifest:
     weights_dtype: str
     margin: int
     graphs: tuple[GraphFiles, ...]
+    prediction: str = "eps"
+    student_steps: int | None = None
+    overlap: int | None = None
+    checkpoint: str = ""
     network: dict[str, Any] = field(default_factory=dict)
     producer: dict[str, str] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
@@ -143,6 +156,12 @@ class Manifest:
             raise OptionError("a size is below one, or there is no graph")
         if self.margin < 0:
             raise OptionError(f"margin is {self.margin}; it is at least 0")
+        if self.prediction not in PREDICTIONS or (self.prediction == "x0") != (self.student_steps is not None):
+            raise OptionError(f"prediction {self.prediction!r} does not go with {self.student_steps} student_steps")
+        if self.student_steps is not None and not 1 <= self.student_steps <= self.schedule.timesteps:
+            raise OptionError(f"student_steps is {self.student_steps}; it is 1 to {self.schedule.timesteps}")
+        if self.overlap is not None and self.overlap < 0:
+            raise OptionError(f"overlap is {self.overlap}; it is at least 0")
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
 
@@ -152,9 +171,46 @@ class Manifest:
             graph, height, width, self.scale, self.cond_channels, self.time_bias_channels, self.up_input
         )
 
+    def plan(self, sampler: Sampler) -> Plan:
+        """The sampler's table for this model.
+
+        Raises:
+            OptionError: more steps than the schedule has; for a student, any wish at all.
+        """
+        if self.student_steps is None:
+            return sampler.plan(self.schedule)
+        if sampler != DDPM:
+            raise OptionError(
+                f"{self.name} is a student: it was trained to go from noise to the result in {self.student_steps} "
+                f"step{'s' if self.student_steps > 1 else ''} and has no other sampler; leave out sampler, steps, eta "
+                "and spacing, or take the model that it learned from"
+            )
+        return student_plan(self.schedule, self.student_steps)
+
+    @property
+    def steps(self) -> int:
+        """Of the whole way: a student's own, or all timesteps."""
+        return self.student_steps or self.schedule.timesteps
+
+    @property
+    def quickest(self) -> Sampler:
+        """The sampler of the fewest steps that the model has."""
+        return Sampler(steps=1) if self.student_steps is None else DDPM
+
+    def sampling_label(self, sampler: Sampler) -> str:
+        """For a reader: the sampler and its steps."""
+        if self.student_steps is None:
+            return sampler.label(self.schedule)
+        return f"student, {self.student_steps} step{'s' if self.student_steps > 1 else ''}"
+
+    @property
+    def _version(self) -> int:
+        """The oldest format that a reader must know: one that does not know students would sample them wrongly."""
+        return FORMAT_VERSION if self.student_steps is not None else 1
+
     def to_json(self, files: dict[str, dict[str, Any]]) -> str:
         """The manifest file's text; ``files`` is {name: {"sha256", "size"}}."""
-        body = {"format": FORMAT, "format_version": FORMAT_VERSION, **_plain(self), "files": files}
+        body = {"format": FORMAT, "format_version": self._version, **_plain(self), "files": files}
         return json.dumps(body, indent=1) + "\n"
 
     @classmethod
@@ -175,6 +231,9 @@ class Manifest:
         for name in ("scale", "hr_multiple", "hr_minimum", "cond_channels", "time_bias_channels", "margin"):
             if type(data[name]) is not int:
                 raise TypeError(f"{name} is not a whole number")
+        for name in ("student_steps", "overlap"):
+            if data.get(name) is not None and type(data[name]) is not int:
+                raise TypeError(f"{name} is not a whole number")
         values["res_rescale"] = float(data["res_rescale"])
         return cls(**values)
 
@@ -191,6 +250,13 @@ def _plain(value: Any) -> Any:
 def _graph_files(entry: dict[str, Any]) -> GraphFiles:
     shape = entry["lr_shape"]
     return GraphFiles(entry["format"], entry["encoder"], entry["step"], None if shape is None else (shape[0], shape[1]))
+
+
+def bundle_folder(model: Path | str | None) -> Path:
+    """Where a model lies: a folder, or the name of one that comes with the package; None is the default one."""
+    if model is None:
+        return DEFAULT_BUNDLE
+    return BUILT_IN.get(str(model), Path(model)) if not Path(model).exists() else Path(model)
 
 
 class Bundle:
@@ -217,6 +283,8 @@ class Bundle:
             for name in (graph.encoder, graph.step, TIME_BIAS_NAME):
                 if name not in self._files:
                     raise BundleError(f"{self.path / MANIFEST_NAME} does not list {name}; export the model anew")
+        if self.manifest.checkpoint and self.manifest.checkpoint not in self._files:
+            raise BundleError(f"{self.path / MANIFEST_NAME} does not list {self.manifest.checkpoint}; copy it again")
         for name, (_, size) in self._files.items():
             self._check_file(name, size)
 

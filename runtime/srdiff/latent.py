@@ -92,6 +92,10 @@ def fuse(
     hr = picture.pixels.transpose(2, 0, 1) * np.float32(2 / np.iinfo(picture.pixels.dtype).max) - 1
     residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -1, 1)
 
+    if manifest.student_steps is not None:
+        raise OptionError(
+            f"{manifest.name} is a student, which has no step to begin in the middle at; take the model it learned from"
+        )
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]

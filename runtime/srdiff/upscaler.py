@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from .bundle import DEFAULT_BUNDLE, Bundle
+from .bundle import Bundle, bundle_folder
 from .condition_cache import ConditionCache
 from .engines import Engine, Graph
 from .errors import BundleError
@@ -45,7 +45,7 @@ class Upscaler:
         scale: side of the result over side of the input.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, tile: int | None = None, overlap: int = DEFAULT_OVERLAP) -> None:
+    def __init__(self, bundle: Bundle, engine: Engine, tile: int | None = None, overlap: int | None = None) -> None:
         self.bundle = bundle
         self.engine = engine
         self.scale = bundle.manifest.scale
@@ -58,8 +58,9 @@ class Upscaler:
                 f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
                 f"export with --format {engine.graph_format}"
             )
-        self._tile, self._overlap = self._default_tile() if tile is None else tile, overlap
-        fit_tile(self._multiple, self._tile, overlap, self._multiple)
+        own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
+        self._tile, self._overlap = self._default_tile() if tile is None else tile, own if overlap is None else overlap
+        fit_tile(self._multiple, self._tile, self._overlap, self._multiple)
         # By static shape; the only key is None where the graphs take any size.
         self._models = {
             files.lr_shape: {ENCODER: bundle.read(files.encoder), STEP: bundle.read(files.step)} for files in graphs
@@ -77,17 +78,19 @@ class Upscaler:
         precision: str = "auto",
         threads: int | None = None,
         tile: int | None = None,
-        overlap: int = DEFAULT_OVERLAP,
+        overlap: int | None = None,
         engine_options: Mapping[str, str] | None = None,
     ) -> Upscaler:
         """Open a bundle.
 
         Args:
-            path: a folder made by ``srdiff-export``; None takes the small model that comes with the package.
+            path: a folder made by ``srdiff-export``, or the name of a model that comes with the package; None takes
+                ``small-v1``.
             device, engine, precision, threads: see :func:`srdiff.opening.open_for`.
             tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
                 None takes the largest, 128 to 512, that needs an eighth of the memory this process may use.
-                Graphs of static shapes (MindIR) run in windows of those instead.
+                Graphs of static shapes (MindIR) run in windows of those instead. An overlap of None is the bundle's
+                own, or 32.
             engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
         Raises:
@@ -95,7 +98,7 @@ class Upscaler:
             DeviceError: the engine or device is not available here.
             OptionError: an argument is outside what it may be.
         """
-        bundle = Bundle(DEFAULT_BUNDLE if path is None else path)
+        bundle = Bundle(bundle_folder(path))
         return cls(bundle, open_for(bundle, engine, device, precision, threads, engine_options), tile, overlap)
 
     def upscale(
@@ -125,7 +128,8 @@ class Upscaler:
 
         Raises:
             ImageError: the image is of a kind that is not taken.
-            OptionError: seed, steps or the sampler's settings are outside what they may be.
+            OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any for a
+                student.
         """
         result = self.enlarge(
             photo_from(image), seed, Sampler(sampler, steps, eta, spacing), watch_with(callback), noise
@@ -145,7 +149,7 @@ class Upscaler:
         Args:
             watch: called with a :class:`srdiff.progress.Progress` after each run of the step graph.
         """
-        plan = sampler.plan(self.bundle.manifest.schedule)
+        plan = self.bundle.manifest.plan(sampler)
         return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), watch))
 
     def compose(self, photo: Photo, x0: np.ndarray) -> Photo:

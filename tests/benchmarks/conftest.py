@@ -9,10 +9,11 @@ import pytest
 
 pytest.importorskip("flip_evaluator", reason="pip install 'srdiff[bench]'")
 
-from common.package_files import PackageFileError
 from grading.lpips_weights import load_weights
 from PIL import Image
 from skimage import data
+
+from srdiff_training.measure.package_files import PackageFileError
 
 SIDE = 128  # of fewer pixels one level of rounding already moves LPIPS by 0.001
 

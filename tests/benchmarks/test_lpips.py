@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from common.package_files import PackageFileError
 from grading import lpips_alex, lpips_weights
 from grading.lpips_alex import PADS, POOLED, SCALE, SHIFT, STRIDES, Lpips, build_graph
 from grading.lpips_weights import load_weights
 from skimage import data
 
 from srdiff.errors import ImageError
+from srdiff_training.measure import lpips_package
+from srdiff_training.measure.package_files import PackageFileError
 
 CHANNELS = (3, 64, 192, 384, 256, 256)
 KERNELS = (11, 5, 3, 3, 3)
@@ -128,7 +129,7 @@ class Evil:
 def test_a_pickle_with_code_in_it_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(PackageFileError, match="system"):
-        lpips_weights.unpickle(pickle.dumps(Evil()))
+        lpips_package.unpickle(pickle.dumps(Evil()))
     assert not (tmp_path / "evil").exists()
 
 

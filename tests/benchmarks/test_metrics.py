@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from common.package_files import PackageFileError
 from grading import metrics
 from grading.metrics import METRICS, MetricSuite, Sample, blur, flip, lr_psnr, spread
 from hypothesis import given, settings
@@ -13,6 +12,7 @@ from hypothesis.extra import numpy as arrays
 
 from srdiff.errors import OptionError
 from srdiff.resize import bicubic
+from srdiff_training.measure.package_files import PackageFileError
 from tests.benchmarks.conftest import SIDE
 
 

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from common.package_files import Member, Package, PackageFileError
+
+from srdiff_training.measure.package_files import Member, Package, PackageFileError
 
 CONTENT = b"numbers"
 

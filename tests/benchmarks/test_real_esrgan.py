@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from common.package_files import PackageFileError
 from common.real_esrgan import MARGIN, TILE, RealEsrgan, windowed
 
 from srdiff.resize import bicubic
 from srdiff_training.measure.fidelity import psnr
+from srdiff_training.measure.package_files import PackageFileError
 
 
 def test_windows_see_a_margin_and_make_the_whole_image() -> None:

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..atomic_files import require_writable
+from ..bundle import BUILT_IN
 from ..diversity import Wanted
 from ..engines import DEVICES, ENGINES, PRECISIONS, try_devices
 from ..errors import ImageError, OptionError, SRDiffError
@@ -50,7 +51,11 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
     "--output",
     help="File, or folder for several images; - is standard output.  [default: beside each input]",
 )
-@click.option("--model", type=click.Path(path_type=Path), help="Bundle folder.  [default: the small model built in]")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help=f"Bundle folder, or one that is built in: {', '.join(BUILT_IN)}.  [default: small-v1]",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**64 - 1),
@@ -239,7 +244,7 @@ def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, sampler: Sa
     written = ", ".join(map(str, targets)) if job.target else "standard output"
     return (
         f"{written}: {width}x{height}, {engine.name} {engine.device} {engine.precision}, "
-        f"{sampler.label(upscaler.bundle.manifest.schedule)}, seed {seed}, "
+        f"{upscaler.bundle.manifest.sampling_label(sampler)}, seed {seed}, "
         f"{time.perf_counter() - started:.1f} s"
     )
 

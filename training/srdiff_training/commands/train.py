@@ -11,7 +11,7 @@ from srdiff.commands.command import Command
 
 
 @click.command(cls=Command)
-@click.argument("stage", type=click.Choice(["rrdb", "srdiff"]))
+@click.argument("stage", type=click.Choice(["rrdb", "srdiff", "distil"]))
 @click.option(
     "--config",
     required=True,
@@ -25,7 +25,7 @@ from srdiff.commands.command import Command
 @click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], resume: bool) -> None:
-    """Train the encoder as a super-resolver (rrdb), then the noise predictor (srdiff).
+    """Train the encoder as a super-resolver (rrdb), the noise predictor (srdiff), a student of few steps (distil).
 
     The output folder gets checkpoints that srdiff-export takes, log.csv and log.png. Ctrl-C and SIGTERM save before
     they end the run.

@@ -19,7 +19,8 @@ from ..measure.pairs import Pair, find_pairs
 from ..run.settings import Settings
 from .degradation import degraded_window
 
-COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
+COLUMNS = {stage: ["lr", "lr_up", "hr", "t", "noise"] for stage in ("srdiff", "distil")}
+COLUMNS["rrdb"] = ["lr", "hr"]
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -141,6 +142,7 @@ class Crops:
         self.photos = photos
         self.settings = settings
         self.recipe = settings.network.record.recipe.lr_up
+        self.timesteps = settings.drawn_timesteps[::-1]
         self.first_step = first_step
         self.rank = rank
         self.share = settings.batch // devices
@@ -173,7 +175,7 @@ class Crops:
         if self.settings.stage == "rrdb":
             return crop.turned(_signed(lr)), crop.turned(_signed(hr))
         lr_up = self.recipe.crop(source, top, left, side, side, scale)
-        t = np.array(rng.integers(self.settings.timesteps), np.int32)
+        t = np.array(self.timesteps[rng.integers(len(self.timesteps))], np.int32)
         noise = rng.standard_normal((3, patch, patch), np.float32)
         return crop.turned(_signed(lr)), crop.turned(lr_up), crop.turned(_signed(hr)), t, noise
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from srdiff.noise import philox_noise
 from srdiff.photo.convert import photo_from
-from srdiff.samplers import Sampler
+from srdiff.samplers import Sampler, student_plan
 from srdiff.upscaler import Upscaler
 
 from ..model.cells import CellBundle
@@ -65,7 +66,7 @@ class Validator:
         """Enlarge every image with the present weights.
 
         Args:
-            steps: of the sampler; None takes all timesteps.
+            steps: of the sampler; None takes all timesteps. A student takes its own number of steps instead.
             seed: of the noise; the same seed gives the same scores.
 
         Raises:
@@ -73,11 +74,14 @@ class Validator:
             OptionError: steps, seed or crop are outside what they may be.
         """
         upscaler = Upscaler(CellBundle(self._network, self._recipe), self._engine)
-        sampler = Sampler(steps=steps)
+        schedule, own = self._recipe.schedule, self._recipe.student_steps
+        plan = Sampler(steps=steps).plan(schedule) if own is None else student_plan(schedule, own)
         measured = []
         for pair in self._pairs:
             hr, lr = pair.load(upscaler.scale)
-            measured.append(fidelity(hr, upscaler.enlarge(photo_from(lr), seed, sampler).pixels, self.crop))
+            photo = photo_from(lr)
+            result = upscaler.compose(photo, upscaler.sample(photo.pixels, plan, philox_noise(seed)))
+            measured.append(fidelity(hr, result.pixels, self.crop))
         means = {key: mean([entry[key] for entry in measured]) for key in measured[0]}
         return Scores(**means, images=len(measured))
 

@@ -13,6 +13,7 @@ from srdiff.errors import ImageError
 
 from ..model.network import SRDiff
 from ..model.rrdb import RRDBUpscaler
+from ..run.distil_step import DistilStep
 from ..run.optimiser_step import TrainStep
 from ..run.settings import Settings
 from .fidelity import fidelity, mean
@@ -33,19 +34,20 @@ class AveragedValidator:
         OptionError: a pair is incomplete.
     """
 
-    def __init__(self, network: nn.Cell, train_step: TrainStep, settings: Settings) -> None:
+    def __init__(self, network: nn.Cell, train_step: TrainStep | DistilStep, settings: Settings) -> None:
         self.settings = settings
         self.average = {weight.name: average for weight, average in zip(train_step.weights, train_step.average)}
         self.network = network
         self.copy = (RRDBUpscaler if settings.stage == "rrdb" else SRDiff)(settings.network)
         self.copy.set_train(False)
         self.pairs = find_pairs(Path(settings.val), settings.network.scale, settings.validate_images).pairs
-        if settings.stage == "srdiff":
+        if settings.stage != "rrdb":
             recipe = replace(
                 settings.network.record.recipe,
                 schedule=settings.noise_schedule,
                 res_rescale=settings.res_rescale,
                 clip_denoised=True,
+                student_steps=settings.distil.steps if settings.stage == "distil" else None,
             )
             self.validator = Validator(self.copy, recipe, Path(settings.val), settings.validate_images)
 
@@ -53,7 +55,7 @@ class AveragedValidator:
         """PSNR-Y in decibels and SSIM-Y of the present averages."""
         for source, target in zip(self.network.get_parameters(), self.copy.get_parameters()):
             target.set_data(self.average.get(source.name, source).value())
-        if self.settings.stage == "srdiff":
+        if self.settings.stage != "rrdb":
             scores = self.validator(self.settings.validate_steps)
             psnr, ssim = scores.psnr_y, scores.ssim_y
         else:

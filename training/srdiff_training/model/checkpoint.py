@@ -21,15 +21,15 @@ from .torch_file import is_torch_file, read_torch_file
 
 Tensors = Dict[str, np.ndarray]
 
-# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` is this project's trainer's), other
-# parts of its family's code and buffers that follow from the betas (leiali).
+# Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` and `discriminator` are this
+# project's trainer's), other parts of its family's code and buffers that follow from the betas (leiali).
 _OPTIMIZER = re.compile(
-    r"^(moment[12v]?|m|v|accum|stat|momentum|ema|raw)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
+    r"^(moment[12v]?|m|v|accum|stat|momentum|ema|raw|discriminator)\.|^(global_step|epoch_num|step_num|learning_rate|loss_scale|"
     r"beta[12]_power|current_iterator_step|last_overflow_iterator_step|scale_sense)$"
 )
 _OTHER_PARTS = re.compile("|".join(family.other_parts for family in FAMILIES.values()))
 # What srdiff-train adds, as single numbers.
-RES_RESCALE, CLIP_DENOISED = "srdiff_res_rescale", "srdiff_clip_denoised"
+RES_RESCALE, CLIP_DENOISED, STUDENT_STEPS = "srdiff_res_rescale", "srdiff_clip_denoised", "srdiff_student_steps"
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Checkpoint:
         schedule: the noise schedule, where the file has the betas (leiali); None where it does not.
         res_rescale, clip_denoised: how to sample it, see :class:`~srdiff_training.model.recipe.Recipe`,
             where the file says so (srdiff-train's own).
+        student_steps: of a student, whose network gives x_0, how many steps it takes; None for a network that gives the
+            noise.
     """
 
     config: NetworkConfig
@@ -49,6 +51,7 @@ class Checkpoint:
     schedule: Schedule | None
     res_rescale: float | None = None
     clip_denoised: bool | None = None
+    student_steps: int | None = None
 
     def build(self) -> SRDiff:
         """The networks with these weights, in inference mode."""
@@ -76,13 +79,14 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
     tensors = {name: array for name, array in _fold_weight_norm(path, raw).items() if not _is_beside_network(name)}
     config = _infer_config(path, tensors, family)
     _check_complete(path, tensors, config)
-    clip_denoised = _number_of(raw, CLIP_DENOISED)
+    clip_denoised, student_steps = _number_of(raw, CLIP_DENOISED), _number_of(raw, STUDENT_STEPS)
     return Checkpoint(
         config,
         tensors,
         _schedule_of(path, raw),
         _number_of(raw, RES_RESCALE),
         None if clip_denoised is None else bool(clip_denoised),
+        None if student_steps is None else int(student_steps),
     )
 
 

@@ -35,6 +35,8 @@ def network_manifest(
         weights_dtype=weights_dtype,
         margin=recipe.margin,
         graphs=graphs,
+        prediction="eps" if recipe.student_steps is None else "x0",
+        student_steps=recipe.student_steps,
         network=asdict(config),
         origin=origin or {},
     )

@@ -23,6 +23,8 @@ class Recipe:
         clip_denoised: x_0 is clamped to [-1, 1] within each step of the sampler.
         lr_up: how the enlarged input is made.
         margin: mirrored LR pixels put around an image and cropped from its result.
+        student_steps: of a student, whose network gives x_0, the steps that it takes; None for a network that gives the
+            noise.
     """
 
     schedule: Schedule = field(default_factory=lambda: Schedule.named(DEFAULT_SCHEDULE, DEFAULT_TIMESTEPS))
@@ -30,6 +32,7 @@ class Recipe:
     clip_denoised: bool = False  # mindediting's sampler calls the clamp and drops the result
     lr_up: LrUpRecipe = field(default_factory=LrUpRecipe)
     margin: int = 0
+    student_steps: int | None = None
 
     def __post_init__(self) -> None:
         if not (self.res_rescale > 0 and isfinite(self.res_rescale)):

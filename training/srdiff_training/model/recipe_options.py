@@ -53,6 +53,7 @@ class RecipeOptions:
             clip_denoised=_first(self.clip_denoised, checkpoint.clip_denoised, own.clip_denoised),
             lr_up=own.lr_up if self.lr_up is None else FAMILIES[self.lr_up].recipe.lr_up,
             margin=self.margin,
+            student_steps=checkpoint.student_steps,
         )
 
 

@@ -16,6 +16,8 @@ from srdiff.errors import DeviceError, OptionError, one_line
 from .settings import Settings
 
 TARGETS = {"cpu": "CPU", "ascend": "Ascend", "gpu": "GPU"}
+# The compiler goes down by a few calls per trained parameter; a whole SRDiff has hundreds and the usual limit is 1000.
+CALL_DEPTH = 20_000
 Reducer = Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
@@ -66,6 +68,7 @@ def join_devices(settings: Settings) -> Devices:
     """
     try:
         ms.set_context(mode=ms.GRAPH_MODE, device_target=TARGETS[settings.device])
+        ms.set_recursion_limit(CALL_DEPTH)
         Tensor(np.zeros(1, np.float32)) + 1  # the device is first touched here
     except Exception as error:  # MindSpore raises ValueError, RuntimeError, … by device and version
         raise DeviceError(

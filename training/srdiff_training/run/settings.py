@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
+import numpy as np
+
 from srdiff.errors import OptionError, one_line
+from srdiff.samplers import spaced_timesteps
 from srdiff.schedule import BETAS, Schedule
 
 from ..model.config import NetworkConfig
 from ..model.families import MINDEDITING
+from .distil_settings import SPACING, DistilSettings, of_teacher
 
-STAGES = ("rrdb", "srdiff")
+STAGES = ("rrdb", "srdiff", "distil")
 DEVICES = ("cpu", "ascend", "gpu")
 PRECISIONS = ("fp32", "fp16", "bf16")
 DEGRADATIONS = ("bicubic", "photo")
+GROUPS = ("network", "distil")
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -25,11 +30,13 @@ class Settings:
     """One training run. It checks itself: an OptionError names what does not fit.
 
     Attributes:
-        stage: ``rrdb`` trains the encoder with an image head, ``srdiff`` the noise predictor.
+        stage: ``rrdb`` trains the encoder with an image head, ``srdiff`` the noise predictor, ``distil`` a student of
+            few steps.
         network: sizes of the networks.
         data: folders of photos, see ``pairs.py`` for their layouts.
         val: folder of pairs to validate on; empty for none.
         output: the run's folder: checkpoints, log, plot.
+        teacher: checkpoint that a student begins as unless there is ``init_from``, and whose sizes it has.
         encoder_from: RRDB checkpoint to take the encoder from.
         init_from: checkpoint of the same stage and sizes to take all weights from.
         freeze_encoder: train the noise predictor alone.
@@ -54,6 +61,7 @@ class Settings:
         keep: how many checkpoints remain, beside the best.
         validate_steps: steps of the sampler in validation.
         validate_images: at most so many.
+        distil: of the stage distil alone.
     """
 
     stage: str
@@ -61,6 +69,7 @@ class Settings:
     data: tuple[str, ...]
     val: str = ""
     output: str = ""
+    teacher: str = ""
     encoder_from: str = ""
     init_from: str = ""
     freeze_encoder: bool = True
@@ -90,6 +99,7 @@ class Settings:
     validate_every: int = 1000
     validate_steps: int = 10
     validate_images: int = 5
+    distil: DistilSettings = field(default_factory=DistilSettings)
 
     def __post_init__(self) -> None:
         for name, known in (
@@ -128,10 +138,21 @@ class Settings:
                 f"precision {self.precision} is not available on a CPU, whose MindSpore kernels are float32; "
                 "use precision fp32"
             )
+        self._check_sources()
+
+    def _check_sources(self) -> None:
+        """Where weights come from."""
         if self.init_from and self.encoder_from:
             raise OptionError("init_from and encoder_from are both given; init_from brings an encoder already")
-        if self.stage == "rrdb" and self.encoder_from:
-            raise OptionError("encoder_from is for the stage srdiff; for the stage rrdb use init_from")
+        if self.encoder_from and self.stage != "srdiff":
+            raise OptionError(f"encoder_from is for the stage srdiff; for the stage {self.stage} use init_from")
+        if self.stage != "distil":
+            if self.teacher or self.distil != DistilSettings():
+                raise OptionError(f"teacher and distil are for the stage distil; leave them out for {self.stage}")
+        elif not self.teacher and (not self.init_from or self.distil.objective == "regress"):
+            raise OptionError("no teacher was named; add teacher=CHECKPOINT, or init_from=STUDENT to go on from one")
+        if self.stage == "distil" and max(self.distil.steps, self.distil.teacher_steps) > self.timesteps:
+            raise OptionError(f"distil.steps or teacher_steps is more than the {self.timesteps} timesteps; lower it")
 
     @property
     def steps(self) -> int:
@@ -142,9 +163,17 @@ class Settings:
     def noise_schedule(self) -> Schedule:
         return Schedule.named(self.schedule, self.timesteps)
 
+    @property
+    def drawn_timesteps(self) -> np.ndarray:
+        """Those that training draws from, first to last: all of them, or the few that a student takes."""
+        steps = self.distil.steps if self.stage == "distil" else self.timesteps
+        return spaced_timesteps(self.timesteps, steps, SPACING)
+
     def plain(self) -> dict[str, Any]:
         """As YAML and JSON have it."""
         values = asdict(self)
+        if self.stage != "distil":
+            del values["distil"]
         values["network"]["unet_mults"] = list(self.network.unet_mults)
         values["data"] = list(self.data)
         return values
@@ -154,19 +183,18 @@ def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Setti
     """Settings of a stage from a YAML file.
 
     Args:
-        stage: ``rrdb`` or ``srdiff``.
-        config: a file, or ``card`` or ``small`` for the one that comes with this package.
-        changes: ``key=value``; a network's size is ``network.key=value``.
+        stage: one of ``STAGES``.
+        config: a file, or the name of one that comes with this package, with its stage or without: ``card``, ``small``.
+        changes: ``key=value``; what belongs to a group is ``network.key=value`` or ``distil.key=value``.
 
     Raises:
         OptionError: the file is not there or no YAML, a key is unknown, or a value does not fit.
     """
-    path = CONFIGS / f"{stage}_{config}.yaml"
+    names = (f"{stage}_{config}", config if config.startswith(f"{stage}_") else "")
+    path = next((CONFIGS / f"{name}.yaml" for name in names if (CONFIGS / f"{name}.yaml").is_file()), Path(config))
     if not path.is_file():
-        path = Path(config)
-    if not path.is_file():
-        names = ", ".join(sorted(file.stem[len(stage) + 1 :] for file in CONFIGS.glob(f"{stage}_*.yaml")))
-        raise OptionError(f"{config} is not a file; give a YAML file or one of {names}")
+        known = ", ".join(sorted(file.stem[len(stage) + 1 :] for file in CONFIGS.glob(f"{stage}_*.yaml")))
+        raise OptionError(f"{config} is not a file; give a YAML file or one of {known}")
     values = _parse(str(path), path.read_bytes()) or {}
     if not isinstance(values, dict):
         raise OptionError(f"{path} is no list of keys and values; write one 'key: value' a line")
@@ -175,9 +203,10 @@ def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Setti
         if not equals:
             raise OptionError(f"--set {change} has no value; write it as key=value")
         value = _parse(f"--set {change}", text)
-        network = values.get("network") or {}
-        if key.startswith("network.") and isinstance(network, dict):
-            values["network"] = {**network, key[len("network.") :]: value}
+        group, dot, name = key.partition(".")
+        members = values.get(group) or {}
+        if dot and group in GROUPS and isinstance(members, dict):
+            values[group] = {**members, name: value}
         else:
             values[key] = value
     return settings_from(stage, values)
@@ -199,14 +228,26 @@ def settings_from(stage: str, values: dict[str, Any]) -> Settings:
         raise OptionError(f"the configuration is for another stage than {stage}; run srdiff-train with its own")
     if isinstance(values.get("data"), str):
         values["data"] = [values["data"]]
-    network = values.pop("network", None) or {}
-    if not isinstance(network, dict):
-        raise OptionError(
-            f"network is {network!r}; write its sizes under it, as network.KEY=VALUE or in lines of a file"
-        )
+    source = values.get("teacher") or values.get("init_from")
+    if stage == "distil" and source and not values.get("network"):
+        values = {**of_teacher(Path(str(source)), values), **values}
+    network, distil = (_group(values, name) for name in GROUPS)
     network = {"family": MINDEDITING.name, **network}
     fitting = _coerced(Settings, {**values, "data": values.get("data") or []}, "")
-    return Settings(stage=stage, network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")), **fitting)
+    return Settings(
+        stage=stage,
+        network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")),
+        distil=DistilSettings(**_coerced(DistilSettings, distil, "distil.")),
+        **fitting,
+    )
+
+
+def _group(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Takes a group of settings out of the others."""
+    members = values.pop(name, None) or {}
+    if not isinstance(members, dict):
+        raise OptionError(f"{name} is {members!r}; write its values under it, as {name}.KEY=VALUE or as lines")
+    return members
 
 
 _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
@@ -221,7 +262,7 @@ _KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 def _coerced(kind: type, values: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Every value as the data class's field wants it. OptionError names an unknown key or an unfitting value."""
-    types = {field.name: str(field.type) for field in fields(kind) if field.name not in ("stage", "network")}
+    types = {entry.name: str(entry.type) for entry in fields(kind) if entry.name not in ("stage", *GROUPS)}
     result = {}
     for key, value in values.items():
         if key not in types:

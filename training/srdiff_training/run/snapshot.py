@@ -14,7 +14,7 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Iterator
 
 import mindspore as ms
 import numpy as np
@@ -23,11 +23,12 @@ from mindspore import Parameter, nn
 from srdiff.atomic_files import atomic_file
 from srdiff.errors import CheckpointError, OptionError
 
-from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, Tensors, load_checkpoint, read_tensors
-from ..model.config import NetworkConfig
-from ..model.parameter_names import public_name, rrdb_name, to_own_layout, to_public_layout
+from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS, Tensors, read_tensors
+from ..model.parameter_names import to_public_layout
+from .distil_step import DistilStep
 from .optimiser_step import TrainStep
 from .settings import Settings, settings_from
+from .stored_weights import set_parameter, stored_name
 
 STATE_NAME = "srdiff_train"
 BEST_NAME = "best.ckpt"
@@ -59,7 +60,7 @@ class Snapshots:
         settings: of the run.
     """
 
-    def __init__(self, folder: Path, network: nn.Cell, train_step: TrainStep, settings: Settings) -> None:
+    def __init__(self, folder: Path, network: nn.Cell, train_step: TrainStep | DistilStep, settings: Settings) -> None:
         self.folder = folder
         self.network = network
         self.settings = settings
@@ -71,6 +72,10 @@ class Snapshots:
             "moment2.": dict(zip(own, train_step.moment2)),
         }
         self.average = dict(zip(own, train_step.average))
+        if isinstance(train_step, DistilStep):
+            for prefix, parameters in train_step.beside.items():
+                named = {parameter.name[len(prefix) :]: parameter for parameter in parameters}
+                self.trained[prefix] = {**self.trained.get(prefix, {}), **named}
 
     def path(self, step: int) -> Path:
         return self.folder / f"step_{step:08d}.ckpt"
@@ -103,6 +108,8 @@ class Snapshots:
         yield "betas", np.asarray(self.settings.noise_schedule.betas, np.float32)
         yield RES_RESCALE, np.array([self.settings.res_rescale], np.float32)
         yield CLIP_DENOISED, np.ones(1, np.float32)  # the residual is clamped in training
+        if self.settings.stage == "distil":
+            yield STUDENT_STEPS, np.array([self.settings.distil.steps], np.float32)
 
     def _stored(self, prefix: str, own: str, parameter: Parameter) -> tuple[str, np.ndarray]:
         array = to_public_layout(own, parameter.asnumpy(), self.settings.network)
@@ -136,16 +143,6 @@ class Snapshots:
         if name not in tensors:
             raise CheckpointError(f"{path} lacks parameter {name}; it was trained with other parts frozen, start anew")
         set_parameter(parameter, own, tensors[name], self.settings.network)
-
-
-def stored_name(stage: str, config: NetworkConfig) -> Callable[[str], str]:
-    """Own name -> name in the file."""
-    return rrdb_name if stage == "rrdb" else (lambda own: public_name(own, config))
-
-
-def set_parameter(parameter: Parameter, own: str, array: np.ndarray, config: NetworkConfig) -> None:
-    """Give a parameter, called ``own`` here, the array that a checkpoint has for it."""
-    parameter.set_data(ms.Tensor(np.ascontiguousarray(to_own_layout(own, array, config))))
 
 
 def _save_checkpoint(content: list[dict[str, Any]], path: Path, words: dict[str, str]) -> None:
@@ -189,50 +186,3 @@ def read_state(path: Path) -> tuple[dict[str, Any], Settings]:
         raise CheckpointError(
             f"{path} holds no state of a training run that can go on; take its weights with init_from"
         ) from error
-
-
-def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) -> None:
-    """Fill parameters of an encoder, or of an encoder with its image head, from an RRDB checkpoint.
-
-    Raises:
-        CheckpointError: the file cannot be read, is no RRDB, or has other sizes.
-    """
-    tensors = read_tensors(path)
-    if "conv_first.weight" not in tensors:
-        raise CheckpointError(
-            f"{path} is no RRDB checkpoint: it lacks conv_first.weight; for weights of a whole SRDiff use init_from"
-        )
-    for parameter in parameters:
-        name, shape = rrdb_name(parameter.name), tuple(parameter.shape)
-        if name not in tensors:
-            raise CheckpointError(
-                f"{path} lacks parameter {name} {list(shape)}; it is incomplete, or no RRDB with an image head"
-            )
-        if tensors[name].shape != shape:
-            raise CheckpointError(
-                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where the configuration's sizes "
-                f"ask for {list(shape)}; change them under network, or give another checkpoint"
-            )
-    blocks = {name.split(".")[1] for name in tensors if name.startswith("RRDB_trunk.")}
-    if len(blocks) != config.encoder_blocks:
-        raise CheckpointError(
-            f"{path} has {len(blocks)} RRDBs where the configuration has {config.encoder_blocks}; "
-            "change network.encoder_blocks, or give another checkpoint"
-        )
-    for parameter in parameters:
-        set_parameter(parameter, parameter.name, tensors[rrdb_name(parameter.name)], config)
-
-
-def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig) -> None:
-    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others."""
-    checkpoint = load_checkpoint(path)
-    for name, value in vars(config).items():
-        found = getattr(checkpoint.config, name)
-        if found != value:
-            raise CheckpointError(
-                f"{path} has {name} {found} where the configuration has {value}; change network.{name}, "
-                "or give another checkpoint"
-            )
-    for parameter in network.get_parameters():
-        own = parameter.name
-        set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)

@@ -20,14 +20,16 @@ from ..measure.validate_averaged import AveragedValidator
 from ..model.network import SRDiff
 from ..model.rrdb import RRDBUpscaler
 from .devices import Devices, join_devices
+from .distil_step import DistilStep, TeacherResult, begin_student, distil_rates, load_teacher
 from .initial_weights import initialise
 from .log import Log
 from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
 from .running_means import Meter
 from .settings import Settings
-from .snapshot import Progress, Snapshots, load_rrdb, load_srdiff, numbered, read_state, remove_left_overs
+from .snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
 from .stopping import Caught, stop_signals
+from .stored_weights import load_rrdb, load_srdiff
 
 SETTINGS_NAME = "settings.yaml"
 Echo = Callable[[str], None]
@@ -95,6 +97,10 @@ def build_network(settings: Settings) -> nn.Cell:
         if settings.init_from:
             load_rrdb(Path(settings.init_from), list(upscaler.get_parameters()), config)
         return upscaler
+    if settings.stage == "distil" and not settings.init_from:
+        student = load_teacher(Path(settings.teacher), config)
+        begin_student(student, settings)
+        return student
     network = SRDiff(config)
     initialise(network, settings.seed)
     if settings.init_from:
@@ -108,9 +114,13 @@ def build_network(settings: Settings) -> nn.Cell:
     return network
 
 
-def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainStep:
+def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainStep | DistilStep:
     """The compiled part of training for a network."""
     lower_precision(network, settings.precision)
+    if settings.stage == "distil":
+        regresses = settings.distil.objective == "regress"
+        teacher = TeacherResult(load_teacher(Path(settings.teacher), settings.network), settings) if regresses else None
+        return DistilStep(network, settings, devices, teacher)
     if settings.stage == "rrdb":
         loss: nn.Cell = ImageLoss(network)
         weights = list(network.get_parameters())
@@ -134,7 +144,7 @@ class Loop:
     def __init__(
         self,
         settings: Settings,
-        train_step: TrainStep,
+        train_step: TrainStep | DistilStep,
         snapshots: Snapshots,
         crops: Crops,
         devices: Devices,
@@ -146,6 +156,7 @@ class Loop:
         self.crops = crops
         self.devices = devices
         self.validate = validate
+        self.rates = distil_rates if settings.stage == "distil" else rates_at
         self.meter = Meter(settings.batch)
         self.log = Log(snapshots.folder, crops.first_step) if devices.leads else None
 
@@ -160,7 +171,7 @@ class Loop:
             data = batches(self.crops).create_tuple_iterator(num_epochs=1, do_copy=False)
             for step in range(progress.step + 1, settings.steps + 1):
                 with self.meter:
-                    rates = ms.Tensor(rates_at(step - 1, settings))
+                    rates = ms.Tensor(self.rates(step - 1, settings))
                     loss, norm = (float(value.asnumpy()) for value in self.train_step(rates, *next(data)))
                 caught.listen()
                 self._require_number(loss, step)

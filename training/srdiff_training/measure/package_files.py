@@ -12,9 +12,10 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.cache import cache_folder
 from srdiff.atomic_files import atomic_file
 from srdiff.errors import SRDiffError
+
+from .cache import cache_folder
 
 TIMEOUT_S = 600
 # Of pip, which fails or is not there, and of an archive that is not what it should be.

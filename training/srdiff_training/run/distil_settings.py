@@ -1,0 +1,92 @@
+"""What a distillation is told beside what every training run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from srdiff.errors import OptionError
+
+STUDENT_STEPS = (1, 2, 4)
+OBJECTIVES = ("adversarial", "regress")
+# Of a student's timesteps: each of its steps covers as many of the teacher's, and the last one ends at x_0.
+SPACING = "trailing"
+
+
+@dataclass(frozen=True)
+class DistilSettings:
+    """It checks itself: an OptionError names what does not fit.
+
+    Attributes:
+        steps: that the student takes: 1, 2 or 4.
+        objective: ``adversarial`` learns from true photos, with a discriminator where its weight is not 0; ``regress``
+            learns to give the teacher's own result of the same noise, without one.
+        teacher_steps: of that result, DDIM with eta 0.
+        l1, consistency, perceptual, adversarial: weights of the losses, see
+            :class:`srdiff_training.run.distil_losses.StudentLoss`. ``perceptual`` and ``adversarial`` look through a
+            VGG-16, which is fetched (64 MB) unless both are 0.
+        adversarial_from: step before which the discriminator learns and the student does not hear it.
+        discriminator_rate: its learning rate, the same throughout; several times the student's.
+        discriminator_width: its channels.
+    """
+
+    steps: int = 1
+    objective: str = "adversarial"
+    teacher_steps: int = 20
+    l1: float = 1.0
+    consistency: float = 1.0
+    perceptual: float = 1.0
+    adversarial: float = 0.0
+    adversarial_from: int = 0
+    discriminator_rate: float = 1e-3
+    discriminator_width: int = 48
+
+    def __post_init__(self) -> None:
+        if self.steps not in STUDENT_STEPS:
+            raise OptionError(f"distil.steps is {self.steps}; a student takes 1, 2 or 4")
+        if self.objective not in OBJECTIVES:
+            raise OptionError(f"distil.objective is {self.objective!r}; choose one of {', '.join(OBJECTIVES)}")
+        for name in ("l1", "consistency", "perceptual", "adversarial", "adversarial_from"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise OptionError(f"distil.{name} is {getattr(self, name)}; it must not be negative")
+        if not self.l1 + self.consistency + self.perceptual > 0:
+            raise OptionError("distil.l1, distil.consistency and distil.perceptual are all 0; nothing is left to learn")
+        if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate < float("inf"):
+            raise OptionError("distil.teacher_steps, discriminator_width and discriminator_rate must be positive")
+
+    @property
+    def has_discriminator(self) -> bool:
+        return self.objective == "adversarial" and self.adversarial > 0
+
+    @property
+    def needs_vgg(self) -> bool:
+        return self.perceptual > 0 or self.has_discriminator
+
+
+def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of the settings of its students: sizes, schedule, factor of the residual.
+
+    Args:
+        path: of the teacher, or of a student to go on from.
+        values: the settings so far.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+        OptionError: its noise schedule has no name that the settings could keep.
+    """
+    from ..model.checkpoint import load_checkpoint  # loads MindSpore
+
+    checkpoint = load_checkpoint(path)
+    config, schedule = checkpoint.config, checkpoint.schedule
+    found: dict[str, Any] = {"network": {**vars(config), "unet_mults": list(config.unet_mults)}}
+    if schedule is not None and "schedule" not in values:
+        if schedule.name == "custom":
+            raise OptionError(
+                f"{path} has a noise schedule of its own and srdiff-train knows cosine and linear; name the nearest, "
+                "schedule=NAME timesteps=NUMBER"
+            )
+        found.update(schedule=schedule.name, timesteps=schedule.timesteps)
+    if checkpoint.res_rescale is not None:
+        found["res_rescale"] = checkpoint.res_rescale
+    return found

@@ -1,0 +1,171 @@
+"""One step of distillation: the teacher's result where that is the target, the student's step, the discriminator's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Sequence
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor
+
+from srdiff.errors import CheckpointError
+from srdiff.samplers import Sampler
+
+from ..model.checkpoint import load_checkpoint
+from ..model.config import NetworkConfig
+from ..model.graphs import EncoderGraph, StepGraph, time_bias_table
+from ..model.network import SRDiff
+from .devices import Devices
+from .discriminator import Discriminator
+from .distil_losses import DiscriminatorLoss, Student, StudentLoss
+from .optimiser_step import TrainStep, rates_at
+from .settings import Settings
+from .stored_weights import load_srdiff
+from .vgg import Lpips, VggFeatures
+from .vgg_weights import TAPS, load_vgg
+
+# Adam's for the discriminator: it must follow a student that moves (Radford et al., arXiv 1511.06434).
+DISCRIMINATOR_BETA1 = 0.5
+# Of the schedule: a one-step student begins with the time bias that its teacher has here. At the very start of its way
+# a teacher looks at the noise alone.
+START = 0.7
+
+
+class TeacherResult:
+    """What the teacher makes of a batch: DDIM with eta 0 from the given noise.
+
+    Args:
+        network: the teacher's.
+        settings: its schedule, factor of the residual, and how many steps it takes.
+    """
+
+    def __init__(self, network: SRDiff, settings: Settings) -> None:
+        network.set_train(False)
+        self.encoder, self.step = EncoderGraph(network), StepGraph(network, clip_denoised=True)
+        self.time_bias = time_bias_table(network, settings.timesteps)
+        self.plan = Sampler("ddim", settings.distil.teacher_steps).plan(settings.noise_schedule)
+        self.up_input, self.res_rescale = network.config.up_input, settings.res_rescale
+
+    def __call__(self, lr: Tensor, lr_up: Tensor, noise: Tensor) -> Tensor:
+        """lr [n, 3, h, w], lr_up and noise [n, 3, sh, sw] -> the image [n, 3, sh, sw] in about [-1, 1]."""
+        cond = self.encoder(lr)
+        x, x0 = noise, ms.ops.zeros_like(noise)
+        more = (lr_up,) if self.up_input else ()
+        for number in self.plan:
+            bias = Tensor(self.time_bias[number.t].reshape(1, -1, 1, 1))
+            coef = Tensor(number.coef.tensor())
+            x, x0 = self.step(x, bias, cond, coef, noise, x0, *more)
+        return x / self.res_rescale + lr_up
+
+
+class DistilStep:
+    """Called with a row of :func:`distil_rates` and a batch, it changes the weights and gives the student's (loss, norm
+    of the gradient).
+
+    Args:
+        network: the student's, with its initial weights.
+        settings: of the run.
+        devices: that train together.
+        teacher: whose result is the target; None where the true photo is.
+        vgg_weights: for tests; None fetches those that the settings need.
+
+    Attributes:
+        weights, average, moment1, moment2: see :class:`TrainStep`.
+        beside: what else a checkpoint must hold to go on, by prefix.
+    """
+
+    def __init__(
+        self,
+        network: SRDiff,
+        settings: Settings,
+        devices: Devices,
+        teacher: TeacherResult | None = None,
+        vgg_weights: dict[str, np.ndarray] | None = None,
+    ) -> None:
+        self.settings, self.teacher = settings, teacher
+        student = Student(network, settings)
+        vgg = lpips = None
+        self.discriminator: Discriminator | None = None
+        self.critic: TrainStep | None = None
+        if settings.distil.needs_vgg:
+            vgg_weights = vgg_weights or load_vgg()
+            vgg = VggFeatures(vgg_weights)
+            lpips = Lpips(vgg_weights) if settings.distil.perceptual > 0 else None
+            if settings.distil.has_discriminator:
+                channels = tuple(vgg_weights[f"conv{tap}.bias"].size for tap in TAPS)
+                self.discriminator = Discriminator(channels, settings.distil.discriminator_width, settings.seed)
+                self.critic = _step(
+                    DiscriminatorLoss(student, vgg, self.discriminator),
+                    list(self.discriminator.trainable_params()),
+                    replace(settings, beta1=DISCRIMINATOR_BETA1),
+                    devices,
+                )
+        loss = StudentLoss(student, settings, vgg, lpips, self.discriminator)
+        self.student = _step(loss, list(network.get_parameters()), settings, devices)
+        self.weights, self.average = self.student.weights, self.student.average
+        self.moment1, self.moment2 = self.student.moment1, self.student.moment2
+        self.beside: dict[str, Sequence[Parameter]] = {}
+        if self.discriminator is not None and self.critic is not None:
+            self.beside = {
+                "": list(self.discriminator.get_parameters()),
+                "moment1.": list(self.critic.moment1),
+                "moment2.": list(self.critic.moment2),
+            }
+
+    def __call__(self, rates: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
+        row = rates.asnumpy()
+        lr, lr_up, hr, t, noise = batch
+        if self.teacher is not None:
+            hr = self.teacher(lr, lr_up, noise)
+        loss, norm = self.student(Tensor(row[:4]), lr, lr_up, hr, t, noise, Tensor(row[7]))
+        if self.critic is not None and self.discriminator is not None:
+            self.critic(Tensor(np.append(row[4:7], 1).astype(np.float32)), lr, lr_up, hr, t, noise)
+            self.discriminator.renew()
+        return loss, norm
+
+
+def _step(loss: ms.nn.Cell, weights: list[Parameter], settings: Settings, devices: Devices) -> TrainStep:
+    step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights), devices.mean())
+    step.set_train()  # the cells have forms that train faster and export worse
+    return step
+
+
+def distil_rates(step: int, settings: Settings) -> np.ndarray:
+    """Numbers of a step (0 is the first): the student's four of :func:`rates_at`, the discriminator's first three, and
+    the weight of the adversarial loss: [8] float32.
+    """
+    rate = settings.distil.discriminator_rate
+    same = replace(settings, learning_rate=rate, final_learning_rate=rate, beta1=DISCRIMINATOR_BETA1)
+    adversarial = settings.distil.adversarial if step >= settings.distil.adversarial_from else 0.0
+    return np.concatenate([rates_at(step, settings), rates_at(step, same)[:3], [adversarial]]).astype(np.float32)
+
+
+def begin_student(network: SRDiff, settings: Settings) -> None:
+    """Make a student of a network that has its teacher's weights: a last convolution of zeros, so that its first result
+    is lr_up, and for a single step the time bias of a timestep at which the teacher looks at the input, too.
+    """
+    unet = network.denoise_fn
+    for parameter in unet.final_conv.get_parameters():
+        parameter.set_data(ms.Tensor(np.zeros(parameter.shape, np.float32)))
+    if settings.distil.steps > 1:
+        return
+    last = settings.timesteps - 1
+    bias = unet.time_bias(Tensor(np.array([last, round(START * last)], np.float32))).asnumpy().reshape(2, -1)
+    for mlp, (first, end) in zip(unet.time_mlps, unet.spans):
+        moved = mlp[1].bias.asnumpy() + (bias[1] - bias[0])[first:end]
+        mlp[1].bias.set_data(ms.Tensor(moved))
+
+
+def load_teacher(path: Path, config: NetworkConfig) -> SRDiff:
+    """The network of a teacher's file.
+
+    Raises:
+        CheckpointError: it cannot be read, holds a student, or its sizes are others.
+    """
+    if load_checkpoint(path).student_steps is not None:
+        raise CheckpointError(f"{path} holds a student, no teacher; go on from it with init_from={path}")
+    network = SRDiff(config)
+    load_srdiff(path, network, config)
+    return network

@@ -1,0 +1,73 @@
+"""From a checkpoint's arrays to a network's parameters, for runs that begin with another's weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Callable
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, nn
+
+from srdiff.errors import CheckpointError
+
+from ..model.checkpoint import load_checkpoint, read_tensors
+from ..model.config import NetworkConfig
+from ..model.parameter_names import public_name, rrdb_name, to_own_layout
+
+
+def stored_name(stage: str, config: NetworkConfig) -> Callable[[str], str]:
+    """Own name -> name in the file."""
+    return rrdb_name if stage == "rrdb" else (lambda own: public_name(own, config))
+
+
+def set_parameter(parameter: Parameter, own: str, array: np.ndarray, config: NetworkConfig) -> None:
+    """Give a parameter, called ``own`` here, the array that a checkpoint has for it."""
+    parameter.set_data(ms.Tensor(np.ascontiguousarray(to_own_layout(own, array, config))))
+
+
+def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) -> None:
+    """Fill parameters of an encoder, or of an encoder with its image head, from an RRDB checkpoint.
+
+    Raises:
+        CheckpointError: the file cannot be read, is no RRDB, or has other sizes.
+    """
+    tensors = read_tensors(path)
+    if "conv_first.weight" not in tensors:
+        raise CheckpointError(
+            f"{path} is no RRDB checkpoint: it lacks conv_first.weight; for weights of a whole SRDiff use init_from"
+        )
+    for parameter in parameters:
+        name, shape = rrdb_name(parameter.name), tuple(parameter.shape)
+        if name not in tensors:
+            raise CheckpointError(
+                f"{path} lacks parameter {name} {list(shape)}; it is incomplete, or no RRDB with an image head"
+            )
+        if tensors[name].shape != shape:
+            raise CheckpointError(
+                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where the configuration's sizes "
+                f"ask for {list(shape)}; change them under network, or give another checkpoint"
+            )
+    blocks = {name.split(".")[1] for name in tensors if name.startswith("RRDB_trunk.")}
+    if len(blocks) != config.encoder_blocks:
+        raise CheckpointError(
+            f"{path} has {len(blocks)} RRDBs where the configuration has {config.encoder_blocks}; "
+            "change network.encoder_blocks, or give another checkpoint"
+        )
+    for parameter in parameters:
+        set_parameter(parameter, parameter.name, tensors[rrdb_name(parameter.name)], config)
+
+
+def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig) -> None:
+    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others."""
+    checkpoint = load_checkpoint(path)
+    for name, value in vars(config).items():
+        found = getattr(checkpoint.config, name)
+        if found != value:
+            raise CheckpointError(
+                f"{path} has {name} {found} where the configuration has {value}; change network.{name}, "
+                "or give another checkpoint"
+            )
+    for parameter in network.get_parameters():
+        own = parameter.name
+        set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)
