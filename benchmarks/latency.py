@@ -25,7 +25,7 @@ from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.commands.command import Command
 from srdiff.commands.command import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
-from srdiff.errors import DeviceError, OptionError
+from srdiff.errors import DeviceError, OptionError, PackageError
 from srdiff.machine import usable_cpus
 
 DEFAULT_LR = "64x64"
@@ -202,7 +202,7 @@ def _counter(bundle: Bundle) -> tuple[FlopCounter | None, str]:
     """The counter, or why there is none."""
     try:
         return FlopCounter(bundle), ""
-    except DeviceError as error:
+    except (DeviceError, PackageError) as error:
         return None, str(error)
 
 

@@ -18,7 +18,7 @@ from srdiff.bundle import MANIFEST_NAME, Bundle
 from srdiff.consistency import project
 from srdiff.diversity import Moments
 from srdiff.engines import ENGINES, PRECISIONS
-from srdiff.errors import DeviceError
+from srdiff.errors import DeviceError, PackageError
 from srdiff.photo.convert import photo_from
 from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
@@ -196,7 +196,7 @@ def open_upscalers(
         for precision in PRECISIONS if "all" in precisions else precisions:
             try:
                 upscaler = Upscaler.from_bundle(bundle.path, engine=name, precision=precision, threads=threads)
-            except DeviceError:
+            except (DeviceError, PackageError):
                 if "all" in engines or "all" in precisions:
                     continue
                 raise

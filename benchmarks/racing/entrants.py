@@ -9,7 +9,7 @@ from racing.peers import PEERS, check_peer, open_peer
 from racing.processes import Remote
 from srdiff.bundle import Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Engine, graph_format, open_engine
-from srdiff.errors import DeviceError
+from srdiff.errors import DeviceError, PackageError
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Finder:
             for precision in precisions:
                 try:
                     open_engine(name, self._device, precision, self._threads)
-                except DeviceError as error:
+                except (DeviceError, PackageError) as error:
                     reasons.append(str(error))
                 else:
                     found.append(Entrant(name, precision))

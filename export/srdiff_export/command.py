@@ -13,6 +13,7 @@ from srdiff import __version__
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
 from srdiff.errors import OptionError
+from srdiff_export.convert import ConvertOptions, convert_bundle
 from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
 
@@ -24,10 +25,15 @@ from srdiff_training.model.families import FAMILIES
     help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.",
 )
 @click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="Instead of a checkpoint: a bundle whose ONNX graphs the vendor's converter makes mindir or om of.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="Bundle folder to write.  [default: CKPT with suffix .srdiff]",
+    help="Bundle folder to write.  [default: CKPT with suffix .srdiff, or BUNDLE with suffix .FORMAT.srdiff]",
 )
 @click.option(
     "--format",
@@ -35,7 +41,7 @@ from srdiff_training.model.families import FAMILIES
     metavar="FORMAT",
     default="onnx",
     show_default=True,
-    help="Of the graphs: onnx, mindir, or onnx,mindir for both.",
+    help="Of the graphs: onnx, mindir, or onnx,mindir for both; with --bundle, mindir or om.",
 )
 @click.option(
     "--shape",
@@ -44,10 +50,13 @@ from srdiff_training.model.families import FAMILIES
     metavar="HxW",
     help="LR size of MindIR graphs, which are static; repeatable.  [default: 64x64]",
 )
+@click.option("--profiles", is_flag=True, help="With --bundle: one graph that holds all shapes.")
+@click.option("--soc", metavar="CHIP", help="With --format om: ATC's name of the chip, like Ascend910B3.")
 @click.option(
     "--optimize",
     metavar="TARGET",
-    help="Compile MindIR graphs for ascend_oriented or ascend_oriented:SOC; needs MindSpore Lite and CANN.",
+    help="Compile MindIR graphs for ascend_oriented or ascend_oriented:CHIP; needs MindSpore Lite and CANN. With "
+    "--bundle also general, for MindSpore Lite's CPU.  [default: with --bundle, ascend_oriented]",
 )
 @click.option(
     "--family",
@@ -58,9 +67,8 @@ from srdiff_training.model.families import FAMILIES
 @click.option(
     "--precision",
     type=click.Choice(["fp32", "fp16"]),
-    default="fp32",
-    show_default=True,
-    help="Of the stored weights; fp16 halves the bundle.",
+    help="Of the stored weights; fp16 halves the bundle. With --bundle, what is compiled in.  [default: fp32; with "
+    "--bundle and an Ascend, fp16 where the model clamps x_0]",
 )
 @click.option("--opset", type=int, default=11, show_default=True, help="ONNX operator set.")
 @click.option(
@@ -87,9 +95,14 @@ from srdiff_training.model.families import FAMILIES
 @click.version_option(__version__)
 def main(
     ckpt: Path | None,
+    bundle: Path | None,
     output: Path | None,
     formats: str,
     shapes: tuple[str, ...],
+    profiles: bool,
+    soc: str | None,
+    precision: str | None,
+    optimize: str | None,
     check_shapes: tuple[str, ...],
     overwrite: bool,
     inspect: Path | None,
@@ -103,8 +116,25 @@ def main(
     if inspect is not None:
         click.echo(describe(Bundle(inspect)))
         return
+    if bundle is not None:
+        if ckpt is not None:
+            raise click.UsageError("give a checkpoint with --ckpt or a bundle with --bundle, not both")
+        wanted = ConvertOptions(
+            formats,
+            tuple(map(_shape, shapes)) or ConvertOptions.shapes,
+            profiles,
+            optimize or ConvertOptions.optimize,
+            soc,
+            precision or "auto",
+        )
+        target = output or bundle.with_suffix(f".{formats}.srdiff")
+        made, said = convert_bundle(Bundle(bundle), target, wanted, overwrite)
+        click.echo(f"{made.path}: {said}")
+        return
     if ckpt is None:
-        raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --inspect")
+        raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --bundle or --inspect")
+    if profiles or soc is not None:
+        raise click.UsageError("--profiles and --soc are for --bundle")
     os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
     from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
@@ -113,13 +143,15 @@ def main(
         formats=tuple(formats.split(",")),
         shapes=tuple(_shape(text) for text in shapes) or (DEFAULT_SHAPE,),
         check_shapes=tuple(_shape(text) for text in check_shapes) or None,
+        precision=precision or "fp32",
+        optimize=optimize,
         **options,
     )
-    bundle, comparisons = export_bundle(ckpt, target, chosen, overwrite)
+    exported, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
     click.echo(table(COMPARISON_HEAD, rows))
-    size = sum((target / name).stat().st_size for name in bundle.file_names)
-    click.echo(f"{target}: {size / 1e6:.1f} MB, {bundle.manifest.weights_dtype} weights, verified")
+    size = sum((target / name).stat().st_size for name in exported.file_names)
+    click.echo(f"{target}: {size / 1e6:.1f} MB, {exported.manifest.weights_dtype} weights, verified")
 
 
 def describe(bundle: Bundle) -> str:

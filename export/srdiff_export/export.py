@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import platform
 import shutil
-import tempfile
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -23,8 +21,10 @@ from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs
 from srdiff_training.model.manifest import network_manifest
 from srdiff_training.model.recipe_options import RecipeOptions
 
+from .ascend_tools import ASCEND_ORIENTED, check_optimize
 from .kept_checkpoint import CHECKPOINT_NAME, save_networks
-from .mindir_file import LiteStep, check_optimize, convert_for_ascend, export_mindir, require_converter
+from .mindir_file import LiteStep, convert_for_ascend, export_mindir, require_converter
+from .staging import require_fitting, staging
 from .verify import Comparison, require_parity, verify_bundle
 
 FORMATS = ("onnx", "mindir")
@@ -80,6 +80,10 @@ class ExportOptions(RecipeOptions):
             )
         if self.optimize is not None:
             check_optimize(self.optimize)
+            if not self.optimize.startswith(ASCEND_ORIENTED):
+                raise OptionError(
+                    f"optimize is {self.optimize!r}; MindIR of a checkpoint is compiled for an Ascend alone"
+                )
             if "mindir" not in self.formats:
                 raise OptionError(f"--optimize {self.optimize} is for MindIR graphs; add --format mindir")
         if self.opset < MINDSPORE_OPSET:
@@ -116,8 +120,8 @@ def export_bundle(
     manifest = _manifest(ckpt, checkpoint, options)
     check_shapes = list(options.check_shapes or _default_check_shapes(manifest))
     for shape in (*check_shapes, *(graph.lr_shape for graph in manifest.graphs if graph.lr_shape)):
-        _require_fitting(shape, manifest)
-    with _staging(target) as folder:
+        require_fitting(shape, manifest)
+    with staging(target) as folder:
         _write_graphs(folder, checkpoint, manifest, options)
         if options.keep_checkpoint:
             save_networks(checkpoint, folder / CHECKPOINT_NAME, manifest)
@@ -192,15 +196,6 @@ def _lr_unit(manifest: Manifest) -> int:
     return unit
 
 
-def _require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:
-    hr_shape = [size * manifest.scale for size in lr_shape]
-    if any(size < manifest.hr_minimum or size % manifest.hr_multiple for size in hr_shape):
-        raise OptionError(
-            f"an LR shape of {lr_shape[0]}x{lr_shape[1]} gives {hr_shape[0]}x{hr_shape[1]}; "
-            f"both sides must be multiples of {manifest.hr_multiple} and at least {manifest.hr_minimum}"
-        )
-
-
 def _write_graphs(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
     network = checkpoint.build()
     np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
@@ -241,18 +236,3 @@ def _optimize(folder: Path, checkpoint: Checkpoint, manifest: Manifest, optimize
             convert_for_ascend(folder / graph.encoder, {"lr": (1, 3, *graph.lr_shape)}, optimize)
             shapes = {name: array.shape for name, array in example_inputs(checkpoint.config, graph.lr_shape)}
             convert_for_ascend(folder / graph.step, shapes, optimize)
-
-
-@contextmanager
-def _staging(target: Path) -> Iterator[Path]:
-    """A folder beside the target that is gone afterwards unless it was renamed."""
-    try:
-        parent = Path(tempfile.mkdtemp(prefix=".export-", dir=str(target.parent)))
-    except OSError as error:
-        raise OutputError(f"{target.parent} cannot be written to ({error.strerror}); choose another -o") from error
-    try:
-        folder = parent / target.name
-        folder.mkdir()
-        yield folder
-    finally:
-        shutil.rmtree(parent, ignore_errors=True)

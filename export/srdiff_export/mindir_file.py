@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from pathlib import Path
 from typing import Mapping
@@ -12,10 +11,10 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from srdiff.engines import Arrays, Engine, Graph, Shapes
-from srdiff.engines.mindspore_lite_engine import PRECISION_MODES
-from srdiff.errors import DeviceError, OptionError
+from srdiff.engines.ascend_precision import choose_mode
+from srdiff.errors import DeviceError
 
-ASCEND_ORIENTED = "ascend_oriented"
+from .ascend_tools import ASCEND_ORIENTED
 
 
 class LiteStep(nn.Cell):
@@ -72,12 +71,6 @@ class LoadedGraph(Graph):
         return {name: result.asnumpy() for name, result in zip(self._outputs, results)}
 
 
-def check_optimize(optimize: str) -> None:
-    """Raises OptionError unless the text is ``ascend_oriented`` or ``ascend_oriented:SOC``."""
-    if not re.fullmatch(ASCEND_ORIENTED + r"(:[A-Za-z0-9]+)?", optimize):
-        raise OptionError(f"optimize is {optimize!r}; write {ASCEND_ORIENTED}, or with the chip {ASCEND_ORIENTED}:910b")
-
-
 def require_converter(optimize: str) -> None:
     """Raises DeviceError where MindSpore Lite's converter is missing or does not know the target."""
     try:
@@ -111,7 +104,7 @@ def convert_for_ascend(file: Path, shapes: Shapes, optimize: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "lite.ini"
         config.write_text(
-            f"[ascend_context]\ninput_format=NCHW\nprecision_mode={PRECISION_MODES['auto']}\n", encoding="utf-8"
+            f"[ascend_context]\ninput_format=NCHW\nprecision_mode={choose_mode('auto', None).lite}\n", encoding="utf-8"
         )
         converted = Path(folder) / "converted"
         try:

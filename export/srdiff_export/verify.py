@@ -12,7 +12,7 @@ from PIL import Image
 from srdiff.bundle import Bundle
 from srdiff.engines import Engine, open_engine
 from srdiff.engines.mindspore_lite_engine import reads
-from srdiff.errors import DeviceError, ParityError
+from srdiff.errors import DeviceError, PackageError, ParityError
 from srdiff.noise import philox_noise
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
@@ -99,7 +99,7 @@ def _onnx_engines(bundle: Bundle) -> list[Engine]:
     for name in ("onnxruntime", "openvino"):
         try:
             engines.append(open_engine(name, "cpu", "fp32"))
-        except DeviceError as error:
+        except (DeviceError, PackageError) as error:
             reasons.append(str(error))
     if not engines:
         raise DeviceError("an export is checked by running it, and no engine is there: " + "; ".join(reasons))
@@ -109,7 +109,7 @@ def _onnx_engines(bundle: Bundle) -> list[Engine]:
 def _mindir_engines(bundle: Bundle) -> list[Engine]:
     """MindSpore, and MindSpore Lite where it is installed and not older than the files."""
     engines: list[Engine] = [GraphCellEngine()]
-    with suppress(DeviceError):
+    with suppress(DeviceError, PackageError):
         lite = open_engine("mindspore_lite", "cpu", "fp32")
         if reads(bundle.read(bundle.graph_files("mindir")[0].step)):
             engines.append(lite)

@@ -16,6 +16,7 @@ from .errors import (
     ImageError,
     OptionError,
     OutputError,
+    PackageError,
     ParityError,
     SRDiffError,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "ImageError",
     "OptionError",
     "OutputError",
+    "PackageError",
     "ParityError",
     "SRDiffError",
     "Upscaler",

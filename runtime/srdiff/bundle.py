@@ -81,15 +81,18 @@ class GraphFiles:
     """One exported pair of graphs.
 
     Attributes:
-        format: ``onnx`` or ``mindir``.
-        encoder, step: file names in the bundle.
+        format: ``onnx``, ``mindir``, or ``om`` (which no engine here runs).
+        encoder, step: file names in the bundle; graphs of several sizes are named once for each.
         lr_shape: the static (height, width) of lr; None where the graphs take any size.
+        precision: of the network, ``fp32`` or ``fp16``, where a converter has compiled it in; None where the engine
+            decides.
     """
 
     format: str
     encoder: str
     step: str
     lr_shape: tuple[int, int] | None = None
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,8 @@ def _plain(value: Any) -> Any:
 
 def _graph_files(entry: dict[str, Any]) -> GraphFiles:
     shape = entry["lr_shape"]
-    return GraphFiles(entry["format"], entry["encoder"], entry["step"], None if shape is None else (shape[0], shape[1]))
+    lr_shape = None if shape is None else (shape[0], shape[1])
+    return GraphFiles(entry["format"], entry["encoder"], entry["step"], lr_shape, entry.get("precision"))
 
 
 def bundle_folder(model: Path | str | None) -> Path:

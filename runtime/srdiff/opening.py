@@ -6,6 +6,7 @@ from typing import Mapping
 
 from .bundle import Bundle
 from .engines import Engine, open_engine
+from .errors import OptionError
 
 
 def open_for(
@@ -21,10 +22,20 @@ def open_for(
     Args:
         engine, device, precision, threads, options: see :func:`srdiff.engines.open_engine`. ``auto`` as the precision
             of a model that is sampled without the clamp is fp32: its x grows to thousands, where bf16's 8 bits show.
+            Of graphs that a converter compiled for a precision, ``auto`` is that one.
 
     Raises:
         DeviceError, PackageError, OptionError: as :func:`srdiff.engines.open_engine` does.
+        OptionError: the engine would run graphs that were compiled for another precision.
     """
-    if precision == "auto" and not bundle.manifest.clip_denoised:
-        precision = "fp32"
-    return open_engine(engine, device, precision, threads, options, bundle.formats)
+    usual = "fp32" if precision == "auto" and not bundle.manifest.clip_denoised else precision
+    opened = open_engine(engine, device, usual, threads, options, bundle.formats)
+    compiled = next((graph.precision for graph in bundle.graph_files(opened.graph_format) if graph.precision), None)
+    if compiled in (None, opened.precision):
+        return opened
+    if precision == "auto":
+        return open_engine(opened.name, device, compiled, threads, options, bundle.formats)
+    raise OptionError(
+        f"precision is {precision!r} and the {opened.graph_format} graphs of {bundle.path} were compiled for "
+        f"{compiled}; leave the precision out, or convert the bundle anew with precision {precision}"
+    )

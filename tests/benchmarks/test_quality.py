@@ -18,7 +18,7 @@ from skimage import data
 
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
-from srdiff.errors import DeviceError
+from srdiff.errors import DeviceError, PackageError
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
@@ -32,7 +32,7 @@ def installed() -> list[tuple[str, str]]:
         for precision in PRECISIONS:
             try:
                 open_engine(engine, "auto", precision)
-            except DeviceError:
+            except (DeviceError, PackageError):
                 continue
             found.append((engine, precision))
     return found

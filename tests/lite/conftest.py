@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Callable
 
 import pytest
+
+# Protobuf takes the generated code of MindSpore and of onnx only in this order.
+with contextlib.suppress(ImportError):
+    import mindspore  # noqa: F401
 
 from tests.conftest import DATA
 from tests.lite.legacy_torch import read_legacy_torch_file

@@ -15,6 +15,7 @@ from PIL import Image
 
 from srdiff.bundle import Bundle
 from srdiff.engines import ascend, open_engine, try_devices
+from srdiff.engines.lite_options import write_sections
 from srdiff.errors import BundleError, DeviceError, OptionError
 from srdiff.upscaler import Upscaler
 from tests.conftest import DATA
@@ -28,7 +29,7 @@ def upscaler(export_mindir) -> Upscaler:
 
 def step_inputs(upscaler: Upscaler, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    shapes = upscaler._shapes("step", *TILE)
+    shapes = upscaler.bundle.manifest.input_shapes("step", *TILE)
     return {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in shapes.items()}
 
 
@@ -171,7 +172,9 @@ def test_configuration_reaches_lite(export_mindir, tmp_path):
     file.write_text("[execution_plan]\nsome_op=data_Type: float32\n")
     options = {"config_file": str(file), "model_file.Key": "value"}
     engine = open_engine("mindspore_lite", "cpu", options=options)
-    written = Path(engine._write_config(tmp_path)).read_text()
+    written = tmp_path / "written.ini"
+    write_sections(engine._options.sections(), written)
+    written = written.read_text()
     assert "[execution_plan]\nsome_op=data_Type: float32" in written
     assert "[model_file]\nKey=value" in written
     bundle = Bundle(export_mindir("mindediting", False))

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from srdiff import engines
 from srdiff.commands.run import main
 from srdiff.engines import ascend, onnxruntime_engine, open_engine, try_devices
+from srdiff.engines.ascend_precision import MODES, choose_mode
+from srdiff.engines.lite_options import LiteOptions
 from srdiff.engines.mindir_header import read_mindir_header
-from srdiff.engines.mindspore_lite_engine import LiteOptions
+from srdiff.engines.onnxruntime_options import cann_options
 from srdiff.errors import BundleError, DeviceError, OptionError, PackageError
 from srdiff.tiles import choose_tile, cut, tile_overlap
 
@@ -88,7 +90,7 @@ def test_options_that_lite_does_not_have(device, options):
 
 
 def test_options_that_lite_has():
-    parsed = LiteOptions.parse("ascend", {"device_id": "3", "provider": "ge", "ascend_context.plugin": "x"})
+    parsed = LiteOptions.parse("ascend", "auto", {"device_id": "3", "provider": "ge", "ascend_context.plugin": "x"})
     assert (parsed.device_id, parsed.provider, parsed.config) == (3, "ge", {"ascend_context": {"plugin": "x"}})
 
 
@@ -101,13 +103,33 @@ def test_options_that_cann_does_not_have(options):
 
 
 @pytest.mark.parametrize(
-    ("precision", "mode"), [("auto", "allow_fp32_to_fp16"), ("fp32", "force_fp32"), ("fp16", "allow_mix_precision")]
+    ("precision", "mode", "network"),
+    [
+        ("auto", "allow_fp32_to_fp16", "fp16"),
+        ("fp32", "must_keep_origin_dtype", "fp32"),
+        ("fp16", "allow_fp32_to_fp16", "fp16"),
+    ],
 )
-def test_canns_precision_is_chosen_and_nothing_is_dumped(precision, mode):
-    options = onnxruntime_engine._cann_options(precision, {"device_id": "1", "allow_cpu_nodes": "1"})
+def test_canns_precision_is_chosen_and_nothing_is_dumped(precision, mode, network):
+    options, chosen = cann_options(precision, {"device_id": "1", "allow_cpu_nodes": "1"})
     assert options == {"device_id": "1", "precision_mode": mode, "dump_om_model": "0"}
-    chosen = onnxruntime_engine._cann_options(precision, {"precision_mode": "force_fp16", "dump_om_model": "1"})
-    assert (chosen["precision_mode"], chosen["dump_om_model"]) == ("force_fp16", "1")
+    assert (chosen.precision, chosen.keeps_vectors) == (network, True)
+    options, chosen = cann_options("auto", {"precision_mode": "force_fp16", "dump_om_model": "1"})
+    assert (options["precision_mode"], options["dump_om_model"]) == ("force_fp16", "1")
+    assert (chosen.precision, chosen.keeps_vectors) == ("fp16", False)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mode_computes_in_what_was_asked_for_or_is_refused(precision, mode):
+    for name in (mode.lite, mode.cann):
+        if mode.precision == precision:
+            assert choose_mode(precision, name) == mode
+        else:
+            with pytest.raises(
+                OptionError, match=f"computes the network in {mode.precision} and {precision} was asked"
+            ):
+                choose_mode(precision, name)
 
 
 def test_onnx_runtime_without_cann():

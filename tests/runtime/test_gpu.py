@@ -12,6 +12,7 @@ from srdiff import Upscaler
 from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import onnxruntime_engine
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine, OnnxRuntimeGraph
+from srdiff.engines.onnxruntime_options import cuda_options
 from srdiff.errors import DeviceError, OptionError, PackageError
 
 
@@ -32,15 +33,15 @@ def test_bound_buffers_change_nothing(photo, sampler):
 
 
 def test_fp32_on_a_gpu_is_float32():
-    assert onnxruntime_engine._cuda_options("fp32", {})["use_tf32"] == "0"
-    assert onnxruntime_engine._cuda_options("fp32", {"use_tf32": "1"})["use_tf32"] == "1"
-    assert onnxruntime_engine._cuda_options("fp16", {"device_id": "1"})["device_id"] == "1"
+    assert cuda_options("fp32", {})["use_tf32"] == "0"
+    assert cuda_options("fp32", {"use_tf32": "1"})["use_tf32"] == "1"
+    assert cuda_options("fp16", {"device_id": "1"})["device_id"] == "1"
 
 
 @pytest.mark.parametrize("options", [{"device_id": "x"}, {"prefer_nhwc": "yes"}, {"a": "b"}])
 def test_wrong_cuda_options(options):
     with pytest.raises(OptionError):
-        onnxruntime_engine._cuda_options("fp16", options)
+        cuda_options("fp16", options)
 
 
 @pytest.fixture

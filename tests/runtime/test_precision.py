@@ -12,7 +12,7 @@ from srdiff.bundle import DEFAULT_BUNDLE, Bundle
 from srdiff.engines import open_engine
 from srdiff.engines.onnx_float16 import CONVOLUTIONS, half_network
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine
-from srdiff.errors import BundleError, DeviceError
+from srdiff.errors import BundleError, DeviceError, PackageError
 from srdiff.sampling import FEEDBACK
 from tests.conftest import Golden
 
@@ -28,7 +28,7 @@ def onnxruntime(precision):
 def openvino(precision):
     try:
         return open_engine("openvino", "cpu", precision)
-    except DeviceError as error:
+    except (DeviceError, PackageError) as error:
         pytest.skip(str(error))
 
 

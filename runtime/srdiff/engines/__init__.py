@@ -10,6 +10,7 @@ from ..errors import DeviceError, OptionError, PackageError, SRDiffError
 from ..graph_io import Shapes
 from ..machine import usable_cpus
 from .base import PRECISIONS, Arrays, Engine, Graph
+from .device_names import with_number
 
 # Best first: what ``auto`` tries, as (engine, device).
 CANDIDATES: tuple[tuple[str, str], ...] = (
@@ -51,7 +52,8 @@ def open_engine(
 
     Args:
         engine: ``openvino``, ``onnxruntime``, ``mindspore_lite`` or ``auto``.
-        device: ``cpu``, ``gpu``, ``ascend`` or ``auto``. A named device is never replaced by another.
+        device: ``cpu``, ``gpu``, ``ascend`` or ``auto``; ``gpu:1`` and ``ascend:1`` take that number of it. A named
+            device is never replaced by another.
         precision: of the UNet's arithmetic: ``fp32``, ``bf16``, ``fp16``, or ``auto`` for the fastest that the
             device computes natively. The sampler's update is float32 in any case.
         threads: CPU threads per run; None leaves it to the engine, or takes the container's share of the machine's
@@ -64,6 +66,7 @@ def open_engine(
         PackageError: the one candidate there is needs a package that is not installed.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
+    device, options = with_number(device, options or {})
     for what, value, known in (("engine", engine, ENGINES), ("device", device, DEVICES)):
         if value not in ("auto", *known):
             raise OptionError(f"{what} is {value!r}; choose one of auto, {', '.join(known)}")

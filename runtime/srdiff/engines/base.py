@@ -34,7 +34,13 @@ class Graph(ABC):
 
 
 class Loop(ABC):
-    """A graph run again and again on its own results, which stay where the graph computes."""
+    """A graph run again and again on its own results.
+
+    Attributes:
+        resident: those results stay in a device's memory, which is not main memory.
+    """
+
+    resident: bool = False
 
     @abstractmethod
     def put(self, name: str, array: np.ndarray) -> None:

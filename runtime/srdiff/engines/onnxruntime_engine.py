@@ -6,10 +6,13 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from ..errors import BundleError, DeviceError, OptionError, PackageError, one_line
-from ..graph_io import Shapes
+from ..errors import BundleError, DeviceError, PackageError, one_line
+from ..graph_io import STEP, Shapes, graph_of
 from .ascend import require_ascend
-from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, option_number, require_known
+from .ascend_precision import Mode
+from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, require_known
+from .host_update import HostUpdate
+from .onnxruntime_options import ALLOW_CPU_NODES, cann_options, cuda_options
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "gpu": "CUDAExecutionProvider", "ascend": "CANNExecutionProvider"}
 ADVICE = {
@@ -17,19 +20,8 @@ ADVICE = {
     "gpu": "pip install 'srdiff[gpu]'",
     "ascend": "pip install onnxruntime-cann",
 }
-# Of CANN, where its own default is force_fp16: float32 wherever the chip has it, the sampler's update included, and
-# float16 where it does not (the convolutions of an Ascend 910).
-CANN_PRECISION = {"auto": "allow_fp32_to_fp16", "fp32": "force_fp32", "fp16": "allow_mix_precision"}
-CANN_PRECISION_MODES = (
-    "force_fp32", "force_fp16", "allow_fp32_to_fp16", "must_keep_origin_dtype", "allow_mix_precision",
-)  # fmt: skip
-CANN_OPTIONS = (
-    "device_id", "npu_mem_limit", "arena_extend_strategy", "enable_cann_graph", "dump_graphs", "dump_om_model",
-    "precision_mode", "op_select_impl_mode", "optypelist_for_implmode",
-)  # fmt: skip
-CUDA_OPTIONS = ("device_id", "gpu_mem_limit", "cudnn_conv_algo_search", "prefer_nhwc", "use_tf32")
-# This project's own: nodes that CANN does not take may run on the CPU.
-ALLOW_CPU_NODES = "allow_cpu_nodes"
+# As ONNX Runtime calls the memory of each device that has its own.
+MEMORY = {"gpu": "cuda", "ascend": "cann"}
 
 
 class OnnxRuntimeGraph(Graph):
@@ -61,6 +53,8 @@ class BoundLoop(Loop):
     cond is uploaded once and x_t never; per step only what ``put`` brings goes over the bus.
     """
 
+    resident = True
+
     def __init__(self, session: Any, feedback: Mapping[str, str], device: str, number: int) -> None:
         self._session = session
         self._feedback = feedback
@@ -72,13 +66,15 @@ class BoundLoop(Loop):
     def put(self, name: str, array: np.ndarray) -> None:
         import onnxruntime as ort
 
-        if name in self._inputs:
+        if name in self._inputs and self._place[0] != MEMORY["ascend"]:
             self._inputs[name].update_inplace(array)
             return
+        # A value in CANN's memory cannot be updated (onnxruntime_pybind_ortvalue.cc, "Unsupported device"), so it is
+        # replaced there.
         self._inputs[name] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
         self._binding.bind_ortvalue_input(name, self._inputs[name])
         for output, fed in self._feedback.items():
-            if fed == name:  # what is put at first only gives the buffer its size
+            if fed == name and output not in self._outputs:  # what is put at first only gives the buffer its size
                 self._outputs[output] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
 
     def run(self) -> None:
@@ -104,18 +100,20 @@ class OnnxRuntimeEngine(Engine):
         threads: int | None,
         provider_options: Mapping[str, str],
         allow_cpu_nodes: bool = True,
+        mode: Mode | None = None,
     ) -> None:
         self._target = device
-        self.device = (
-            device if device != "ascend" else "ascend:{device_id} ({precision_mode})".format(**provider_options)
-        )
+        self._mode = mode
+        self.device = device if device == "cpu" else f"{device}:{provider_options.get('device_id', '0')}"
+        if mode is not None:
+            self.device += f" ({mode.cann}{'' if mode.keeps_vectors else ', update on the host'})"
         self.precision = precision
         self.workspace = 90.0 if device == "cpu" else None  # measured
         self._threads = threads
         self._provider_options = dict(provider_options)
         self._allow_cpu_nodes = allow_cpu_nodes
 
-    def compile(self, model: bytes, shapes: Shapes) -> OnnxRuntimeGraph:
+    def compile(self, model: bytes, shapes: Shapes) -> Graph:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -149,8 +147,11 @@ class OnnxRuntimeEngine(Engine):
                 f"ONNX Runtime fell back to {session.get_providers()[0]} where {provider} was asked for; "
                 "check the driver and library versions that this build is made for"
             )
-        on_gpu = self._target == "gpu"
-        return OnnxRuntimeGraph(session, ("cuda", int(self._provider_options["device_id"])) if on_gpu else None)
+        memory = MEMORY.get(self._target)
+        graph = OnnxRuntimeGraph(session, (memory, int(self._provider_options["device_id"])) if memory else None)
+        if self._mode is None or self._mode.keeps_vectors or graph_of(shapes) != STEP:
+            return graph
+        return HostUpdate(graph, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
 
 
 ENGINE = OnnxRuntimeEngine
@@ -158,11 +159,12 @@ ENGINE = OnnxRuntimeEngine
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
     """Raises PackageError without ONNX Runtime, DeviceError where it lacks the device's provider or the precision."""
+    mode = None
     if device == "ascend":
-        provider_options = _cann_options(precision, options)
+        provider_options, mode = cann_options(precision, options)
     elif device == "gpu":
         precision = "fp16" if precision == "auto" else precision
-        provider_options = _cuda_options(precision, options)
+        provider_options = cuda_options(precision, options)
     else:
         provider_options = {}
         require_known("ONNX Runtime on cpu", options, ())
@@ -190,37 +192,9 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         require_ascend(int(provider_options["device_id"]))
     return OnnxRuntimeEngine(
         device,
-        "fp16" if precision == "fp16" else "fp32",
+        mode.precision if mode else "fp16" if precision == "fp16" else "fp32",
         threads,
         provider_options,
         allow_cpu_nodes=device != "ascend" or options.get(ALLOW_CPU_NODES, "0") == "1",
+        mode=mode,
     )
-
-
-def _cuda_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
-    """The CUDA provider's options, checked. fp32 means float32: TensorFloat-32, its own default, has 10 bits."""
-    require_known("ONNX Runtime on gpu", options, CUDA_OPTIONS)
-    chosen = {"device_id": "0", "use_tf32": "1" if precision == "fp16" else "0", **options}
-    for name in CUDA_OPTIONS:
-        if name in chosen and name != "cudnn_conv_algo_search":
-            option_number(name, chosen[name])
-    return chosen
-
-
-def _cann_options(precision: str, options: Mapping[str, str]) -> dict[str, str]:
-    """The CANN provider's options, checked, with this project's defaults."""
-    require_known("ONNX Runtime on ascend", options, (*CANN_OPTIONS, ALLOW_CPU_NODES))
-    if options.get(ALLOW_CPU_NODES, "0") not in ("0", "1"):
-        raise OptionError(f"{ALLOW_CPU_NODES} is {options[ALLOW_CPU_NODES]!r}; choose 0 or 1")
-    chosen = {
-        "device_id": "0",
-        "precision_mode": CANN_PRECISION.get(precision, CANN_PRECISION["auto"]),
-        "dump_om_model": "0",  # would drop a file into the working folder
-        **{name: value for name, value in options.items() if name != ALLOW_CPU_NODES},
-    }
-    option_number("device_id", chosen["device_id"])
-    if chosen["precision_mode"] not in CANN_PRECISION_MODES:
-        raise OptionError(
-            f"precision_mode is {chosen['precision_mode']!r}; choose one of {', '.join(CANN_PRECISION_MODES)}"
-        )
-    return chosen

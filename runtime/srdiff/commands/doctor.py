@@ -1,0 +1,37 @@
+"""``srdiff-doctor``: what this machine's engines really compute, from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import click
+
+from .. import __version__
+from ..doctor.examination import examine
+from ..doctor.golden import Recorded, golden_bundle
+from ..doctor.report import as_data, as_text, machine_facts
+from .command import Command, table
+
+
+@click.command(cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for a bug report.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
+@click.version_option(__version__)
+def main(as_json: bool, threads: int | None) -> None:
+    """Run a small network with known steps through every engine, device and precision that opens.
+
+    Exit code 1 when what ran is not as it should be.
+    """
+    findings = examine(golden_bundle(), Recorded.read(), threads)
+    facts = machine_facts()
+    if as_json:
+        click.echo(json.dumps(as_data(facts, findings), indent=1))
+    else:
+        click.echo(as_text(facts, findings, table))
+    if any(finding.is_wrong for finding in findings):
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

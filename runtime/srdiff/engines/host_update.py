@@ -1,0 +1,41 @@
+"""The sampler's update on the host, for graphs whose own one may be rounded."""
+
+from __future__ import annotations
+
+from typing import Mapping
+
+import numpy as np
+
+from .base import Arrays, Graph
+
+# The graph is asked for x0 = eps / 16, which the clamp leaves alone: eps is standard normal in training, and a power of
+# two rounds nothing.
+_SCALE = 1 / 16
+
+
+class HostUpdate(Graph):
+    """A step graph from which only the network's result is taken; x0 and x_next are computed here, in float32.
+
+    Args:
+        step: the step graph, which computes x0 = clip(C * x + D * eps) in any precision.
+        like: its inputs, to ask it once whether it clamps x0.
+    """
+
+    def __init__(self, step: Graph, like: Mapping[str, np.ndarray]) -> None:
+        self._step = step
+        asked = {name: np.zeros_like(array) for name, array in like.items()}
+        asked["x"] += 1
+        asked["coef"] = _coef(4, 0)
+        clamps = step.run(asked)["x0"].max() < 2
+        self._limit = np.float32(1 if clamps else np.inf)
+
+    def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        C, D, P, Q, R, S = inputs["coef"].reshape(6)
+        eps = self._step.run({**inputs, "coef": _coef(0, _SCALE)})["x0"] / np.float32(_SCALE)
+        x0 = np.clip(C * inputs["x"] + D * eps, -self._limit, self._limit)
+        x_next = P * x0 + Q * inputs["x"] + R * inputs["x0_prev"] + S * inputs["noise"]
+        return {"x_next": x_next, "x0": x0}
+
+
+def _coef(C: float, D: float) -> np.ndarray:
+    return np.array([C, D, 0, 0, 0, 0], np.float32).reshape(1, 6, 1, 1)
