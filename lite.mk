@@ -10,7 +10,7 @@ LITE := .venv-lite/bin
 	rm -rf .venv-lite
 	$(PYTHON37) -m venv .venv-lite
 	$(LITE)/pip install --quiet --upgrade 'pip<24.1' 'setuptools<69' wheel
-	$(LITE)/pip install --quiet --constraint tests/lite/constraints.txt '.[train,lite,test]'
+	$(LITE)/pip install --quiet --constraint tests/lite/constraints.txt '.[train,lite,test]' onnx
 	touch .venv-lite
 
 test-lite:  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+# Protobuf takes the generated code of both only in this order.
+with contextlib.suppress(ImportError):
+    import mindspore  # noqa: F401
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

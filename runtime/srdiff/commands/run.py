@@ -14,15 +14,18 @@ from .. import __version__
 from ..atomic_files import require_writable
 from ..bundle import BUILT_IN
 from ..diversity import Wanted
-from ..engines import DEVICES, ENGINES, PRECISIONS, try_devices
+from ..engines import DEVICES, ENGINES, PRECISIONS
+from ..engines.device_names import each_device
 from ..errors import ImageError, OptionError, SRDiffError
 from ..photo.formats import readable_suffixes
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.write import FORMATS, check_storable, format_of, write_photo
 from ..progress import Progress
 from ..samplers import SAMPLERS, SPACINGS, Sampler
+from ..several import spread
 from ..upscaler import Upscaler
 from .command import Command
+from .devices import print_devices
 
 STREAM = "-"
 
@@ -34,14 +37,6 @@ class Job:
     source: Path | None
     target: Path | None
     format: str
-
-
-def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
-    """Print every engine and device with what comes of opening it, and leave."""
-    if asked and not ctx.resilient_parsing:
-        for engine, device, result in try_devices():
-            click.echo(f"{engine:<14}  {device:<6}  {result}")
-        ctx.exit()
 
 
 @click.command(cls=Command)
@@ -77,7 +72,13 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
     show_default=True,
     help="Which timesteps are taken when not all are.",
 )
-@click.option("--device", type=click.Choice(["auto", *DEVICES]), default="auto", show_default=True)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    metavar="DEVICE",
+    help=f"auto, {', '.join(DEVICES)}; gpu:1 is the second of them, ascend:0,1 two that share the images.",
+)
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)
 @click.option(
     "--engine-option",
@@ -165,24 +166,35 @@ def main(
     wanted = Wanted(samples, average, uncertainty, consistency)
     chosen = Sampler(sampler, steps, eta, spacing)
     options = dict(_engine_option(text) for text in engine_options)
-    upscaler = Upscaler.from_bundle(model, device, engine, precision, threads, tile, engine_options=options)
-    jobs = plan_jobs(inputs, output, format_, upscaler.scale)
+    upscalers = [
+        Upscaler.from_bundle(model, each, engine, precision, threads, tile, engine_options=options)
+        for each in each_device(device)
+    ]
+    jobs = plan_jobs(inputs, output, format_, upscalers[0].scale)
     enlarged = skipped = 0
     failures: list[SRDiffError] = []
-    for job in jobs:
+
+    def enlarge(upscaler: Upscaler, job: Job) -> str | SRDiffError | None:
         targets = wanted.targets(job.target)
         if all(target is not None and target.exists() for target in targets) and not overwrite:
             click.echo(f"{targets[-1]} exists; skipped (--overwrite replaces it)", err=True)
-            skipped += 1
-            continue
+            return None
         try:
-            click.echo(run_job(upscaler, job, wanted, seed, chosen, max_pixels), err=True)
-            enlarged += 1
+            return run_job(upscaler, job, wanted, seed, chosen, max_pixels)
         except SRDiffError as error:
+            return error
+
+    for outcome in spread(upscalers, jobs, enlarge):
+        if isinstance(outcome, SRDiffError):
             if len(jobs) == 1:
-                raise
-            click.echo(f"Error: {error}", err=True)
-            failures.append(error)
+                raise outcome
+            click.echo(f"Error: {outcome}", err=True)
+            failures.append(outcome)
+        elif outcome is None:
+            skipped += 1
+        else:
+            click.echo(outcome, err=True)
+            enlarged += 1
     if len(jobs) > 1:
         click.echo(f"{enlarged} enlarged, {skipped} skipped, {len(failures)} failed", err=True)
     if failures:

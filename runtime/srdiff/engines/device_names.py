@@ -13,12 +13,15 @@ def each_device(text: str) -> list[str]:
     """One name per device: ``ascend:0,1`` -> ``ascend:0`` and ``ascend:1``; what is no list stays as it is.
 
     Raises:
-        OptionError: a number comes twice.
+        OptionError: a number comes twice, or is none.
     """
     name, _, numbers = text.partition(":")
     names = [f"{name}:{number}" for number in numbers.split(",")] if "," in numbers else [text]
     if len(set(names)) < len(names):
         raise OptionError(f"device is {text!r}, with a number twice; name each device once")
+    if len(names) > 1:
+        for each in names:
+            with_number(each, {})
     return names
 
 
