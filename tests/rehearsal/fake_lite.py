@@ -60,7 +60,7 @@ def install(monkeypatch, folder: Path, version: str, chip: str = "910B") -> type
 
 
 def _place_plugin(lib: Path, generation: tuple[int, ...]) -> None:
-    """ "Building Cloud-side MindSpore Lite", 2.0 to 2.8: libascend_kernel_plugin.so and libascend_ge_plugin.so.
+    """ "Building Cloud-side MindSpore Lite", until 2.8: libascend_kernel_plugin.so and libascend_ge_plugin.so.
 
     From 2.9 on: ``kAscendAclPluginSoName`` in ascend_acl_executor_plugin.cc of mindspore-lite.
     """

@@ -12,7 +12,7 @@ from ..errors import DeviceError
 from .ascend import cann_advice
 
 # By device, what Lite's plug-ins for it are called: up to 2.8 and from 2.9 on; the Python wheels of some versions add
-# "_python" ("Building Cloud-side MindSpore Lite", 2.0 to 2.10).
+# "_python" ("Building Cloud-side MindSpore Lite"; ascend_acl_executor_plugin.cc).
 PLUGINS = {
     "ascend": ("libascend_kernel_plugin*.so", "libascend_acl_plugin*.so"),
     "gpu": ("libtensorrt_plugin*.so",),
