@@ -1,4 +1,4 @@
-"""``--list-devices``: what runs on this machine, and why the rest does not."""
+"""Options that choose an engine: ``--list-devices`` and ``--engine-option``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from ..engines import try_devices
 from ..engines.ascend import ascend_facts
+from ..errors import OptionError
 
 
 def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
@@ -16,3 +17,11 @@ def print_devices(ctx: click.Context, param: click.Parameter, asked: bool) -> No
         for name, value in ascend_facts().items():
             click.echo(f"Ascend: {name} {value}")
         ctx.exit()
+
+
+def engine_option(text: str) -> tuple[str, str]:
+    """``KEY=VALUE`` as a pair."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise OptionError(f"--engine-option {text!r} is no setting; write it as KEY=VALUE, like device_id=1")
+    return name, value

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 import click
 from tqdm import tqdm
@@ -25,7 +26,7 @@ from ..samplers import SAMPLERS, SPACINGS, Sampler
 from ..several import spread
 from ..upscaler import Upscaler
 from .command import Command
-from .devices import print_devices
+from .devices import engine_option, print_devices
 
 STREAM = "-"
 
@@ -165,14 +166,12 @@ def main(
     """
     wanted = Wanted(samples, average, uncertainty, consistency)
     chosen = Sampler(sampler, steps, eta, spacing)
-    options = dict(_engine_option(text) for text in engine_options)
+    options = dict(engine_option(text) for text in engine_options)
     upscalers = [
         Upscaler.from_bundle(model, each, engine, precision, threads, tile, engine_options=options)
         for each in each_device(device)
     ]
     jobs = plan_jobs(inputs, output, format_, upscalers[0].scale)
-    enlarged = skipped = 0
-    failures: list[SRDiffError] = []
 
     def enlarge(upscaler: Upscaler, job: Job) -> str | SRDiffError | None:
         targets = wanted.targets(job.target)
@@ -184,18 +183,24 @@ def main(
         except SRDiffError as error:
             return error
 
-    for outcome in spread(upscalers, jobs, enlarge):
+    _tell(spread(upscalers, jobs, enlarge), len(jobs))
+
+
+def _tell(outcomes: Iterator[str | SRDiffError | None], jobs: int) -> None:
+    """Print each image's line as it comes, None for one that was skipped; leave with the worst failure's exit code."""
+    enlarged = 0
+    failures: list[SRDiffError] = []
+    for outcome in outcomes:
         if isinstance(outcome, SRDiffError):
-            if len(jobs) == 1:
+            if jobs == 1:
                 raise outcome
             click.echo(f"Error: {outcome}", err=True)
             failures.append(outcome)
-        elif outcome is None:
-            skipped += 1
-        else:
+        elif outcome is not None:
             click.echo(outcome, err=True)
             enlarged += 1
-    if len(jobs) > 1:
+    if jobs > 1:
+        skipped = jobs - enlarged - len(failures)
         click.echo(f"{enlarged} enlarged, {skipped} skipped, {len(failures)} failed", err=True)
     if failures:
         sys.exit(max(error.exit_code for error in failures))
@@ -259,13 +264,6 @@ def run_job(upscaler: Upscaler, job: Job, wanted: Wanted, seed: int, sampler: Sa
         f"{upscaler.bundle.manifest.sampling_label(sampler)}, seed {seed}, "
         f"{time.perf_counter() - started:.1f} s"
     )
-
-
-def _engine_option(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise OptionError(f"--engine-option {text!r} is no setting; write it as KEY=VALUE, like device_id=1")
-    return name, value
 
 
 def _sources(text: str) -> list[tuple[Path | None, Path | None]]:
