@@ -21,12 +21,13 @@ from tqdm import tqdm
 
 import srdiff
 from srdiff.atomic_files import atomic_file, require_writable
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.commands.command import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
 from srdiff.errors import DeviceError, OptionError, PackageError
 from srdiff.machine import usable_cpus
+from srdiff.model_names import DEFAULT_MODEL
 
 DEFAULT_LR = "64x64"
 
@@ -112,7 +113,7 @@ def main(
         _require_matplotlib()
     if insert_file is not None:
         around_marks(insert_file, mark)
-    path = card_bundle() if card else bundle or DEFAULT_BUNDLE
+    path = card_bundle() if card else bundle or DEFAULT_MODEL
     manifest = Bundle(path).manifest
     shapes = _shapes(lrs, outputs, manifest.scale)
     timesteps = manifest.schedule.timesteps

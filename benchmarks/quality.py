@@ -27,10 +27,11 @@ from grading.report import QualityReport, Tables, as_json, markdown
 from grading.results import Store
 from tqdm import tqdm
 
-from srdiff.bundle import Bundle, bundle_folder
+from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
+from srdiff.model_names import bundle_folder
 from srdiff.samplers import DDPM, Sampler
 from srdiff_training.measure.pairs import find_pairs
 

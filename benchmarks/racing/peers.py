@@ -8,9 +8,10 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from srdiff.bundle import CLAMP_LIMIT, Bundle, Manifest
+from srdiff.bundle import Bundle
 from srdiff.engines import Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.errors import BundleError, DeviceError, ParityError
+from srdiff.manifest import CLAMP_LIMIT, Manifest
 from srdiff.upscaler import Upscaler
 
 PEERS = {"torch": ("fp32", "bf16"), "upstream-graph": ("fp32",)}

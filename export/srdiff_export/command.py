@@ -13,6 +13,7 @@ from srdiff import __version__
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
 from srdiff.errors import OptionError
+from srdiff.manifest import Manifest
 from srdiff_export.convert import ConvertOptions, convert_bundle
 from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
@@ -169,6 +170,7 @@ def describe(bundle: Bundle) -> str:
         ("scale", f"x{manifest.scale}"),
         ("network", ", ".join(f"{key} {_short(value)}" for key, value in manifest.network.items())),
         ("schedule", f"{manifest.schedule.name}, {manifest.schedule.timesteps} timesteps"),
+        *_sampling(manifest),
         ("x_0 in a step", "clamped to [-1, 1]" if manifest.clip_denoised else "not clamped"),
         ("residual", f"(hr - lr_up) * {manifest.res_rescale:g}"),
         ("lr_up", f"bicubic, {recipe.border} border, rounding {recipe.rounding}, / {recipe.divisor}"),
@@ -190,6 +192,16 @@ def describe(bundle: Bundle) -> str:
             table(COMPARISON_HEAD, map(_comparison_row, comparisons)),
         ]
     return "\n".join(lines)
+
+
+def _sampling(manifest: Manifest) -> list[tuple[str, str]]:
+    if manifest.student_steps is not None:
+        return [("sampling", manifest.sampling_label(manifest.sampler()))]
+    default = manifest.default_preset
+    return [
+        ("default preset" if name == default else "preset", f"{name}: {preset.label(manifest.schedule)}")
+        for name, preset in manifest.presets.items()
+    ]
 
 
 COMPARISON_HEAD = ["engine", "graph", "input", "LR size", "max error", "relative", "bound"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import mindspore as ms
 import numpy as np
 
-from srdiff.bundle import Manifest
+from srdiff.manifest import Manifest
 from srdiff_training.model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS, Checkpoint
 
 CHECKPOINT_NAME = "checkpoint.ckpt"

@@ -13,6 +13,7 @@ from mindspore import Tensor, nn
 from srdiff.engines import Arrays, Engine, Graph, Shapes
 from srdiff.engines.ascend_precision import choose_mode
 from srdiff.errors import DeviceError
+from srdiff.graph_io import OUTPUTS, graph_of
 
 from .ascend_tools import ASCEND_ORIENTED
 
@@ -55,7 +56,7 @@ class GraphCellEngine(Engine):
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "graph.mindir"
             file.write_bytes(model)
-            outputs = ("cond",) if "lr" in shapes else ("x_next", "x0")
+            outputs = OUTPUTS[graph_of(shapes)]
             return LoadedGraph(nn.GraphCell(ms.load(str(file))), tuple(shapes), outputs)
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
-from srdiff.bundle import Manifest
 from srdiff.errors import OptionError, OutputError
+from srdiff.manifest import Manifest
 
 
 def require_fitting(lr_shape: tuple[int, int], manifest: Manifest) -> None:

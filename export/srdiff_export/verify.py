@@ -13,6 +13,7 @@ from srdiff.bundle import Bundle
 from srdiff.engines import Engine, open_engine
 from srdiff.engines.mindspore_lite_engine import reads
 from srdiff.errors import DeviceError, PackageError, ParityError
+from srdiff.graph_io import COEF, COND, ENCODER, LR, STEP, TIME_BIAS, Coefficients
 from srdiff.noise import philox_noise
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
@@ -126,18 +127,18 @@ class _References:
         cells = CellEngine(network, manifest.clip_denoised, format)
         step_inputs = dict(example_inputs(network.config, lr_shape))
         # Moderate numbers, so that no term of the update drowns another.
-        step_inputs["coef"] = np.array([1.2, -0.6, 0.5, 0.4, 0.1, 0.2], np.float32).reshape(1, 6, 1, 1)
-        step_inputs["time_bias"] = bundle.time_bias()[manifest.schedule.timesteps // 2].reshape(1, -1, 1, 1)
+        step_inputs[COEF] = Coefficients(1.2, -0.6, 0.5, 0.4, 0.1, 0.2).tensor()
+        step_inputs[TIME_BIAS] = bundle.time_bias()[manifest.schedule.timesteps // 2].reshape(1, -1, 1, 1)
         size = (lr_shape[1], lr_shape[0])
         self.photo = np.asarray(Image.open(PHOTO).convert("RGB").resize(size, Image.Resampling.BOX))
         photo_lr = (self.photo.transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
         random_lr = np.random.default_rng(1).uniform(-1, 1, photo_lr.shape).astype(np.float32)
         self.cases: list[tuple[str, str, dict[str, np.ndarray], dict[str, np.ndarray]]] = []
         for kind, lr in (("random", random_lr), ("photo", photo_lr)):
-            encoded = cells.encoder.run({"lr": lr})
-            self.cases.append(("encoder", kind, {"lr": lr}, encoded))
-            inputs = {**step_inputs, "cond": encoded["cond"]}
-            self.cases.append(("step", kind, inputs, cells.step.run(inputs)))
+            encoded = cells.encoder.run({LR: lr})
+            self.cases.append((ENCODER, kind, {LR: lr}, encoded))
+            inputs = {**step_inputs, COND: encoded[COND]}
+            self.cases.append((STEP, kind, inputs, cells.step.run(inputs)))
         self.sampled = self._sample(cells)
 
     def compare(self, engine: Engine) -> list[Comparison]:

@@ -13,7 +13,7 @@ from .errors import OptionError
 from .noise import philox_noise
 from .photo.photo import Photo
 from .progress import Watch
-from .samplers import DDPM, Sampler
+from .samplers import Sampler
 from .upscaler import Upscaler
 
 # White in an uncertainty map: a standard deviation of 8 of 255 levels. A fixed scale, so that maps compare.
@@ -25,7 +25,7 @@ def draw(
     photo: Photo,
     count: int,
     seed: int = 0,
-    sampler: Sampler = DDPM,
+    sampler: Sampler | None = None,
     watch: Watch | None = None,
 ) -> Iterator[Photo]:
     """Enlarge one photo ``count`` times with independent noise; the first is what the seed gives alone.
@@ -146,7 +146,7 @@ class Wanted:
         upscaler: Upscaler,
         photo: Photo,
         seed: int = 0,
-        sampler: Sampler = DDPM,
+        sampler: Sampler | None = None,
         watch: Watch | None = None,
     ) -> Iterator[Photo]:
         """The photos for :meth:`targets`, each as soon as it is there."""

@@ -10,7 +10,7 @@ import numpy as np
 from .resize import bicubic
 
 if TYPE_CHECKING:
-    from .bundle import Manifest
+    from .manifest import Manifest
     from .tiles import Window
 
 

@@ -10,19 +10,20 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from .bundle import Bundle, bundle_folder
+from .bundle import Bundle
 from .condition_cache import ConditionCache
 from .engines import Engine, Graph
 from .errors import BundleError
 from .graph_io import ENCODER, STEP
 from .machine import usable_memory
+from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
 from .opening import open_for
 from .photo.convert import photo_from, to_array, to_pil
 from .photo.photo import Photo
 from .progress import Callback, Watch, watch_with
 from .resize import bicubic
-from .samplers import DDPM, Plan, Sampler
+from .samplers import Plan, Sampler
 from .sampling import Sampling
 from .tiles import choose_tile, cut, fit_tile, tile_overlap, tile_within
 
@@ -108,9 +109,10 @@ class Upscaler:
         steps: int | None = None,
         callback: Callback | None = None,
         noise: NoiseSource | None = None,
-        sampler: str = "ddpm",
+        sampler: str | None = None,
         eta: float | None = None,
-        spacing: str = "even",
+        spacing: str | None = None,
+        preset: str | None = None,
     ) -> Any:
         """Enlarge one image.
 
@@ -118,10 +120,12 @@ class Upscaler:
             image: a PIL image, or an array [h, w], [h, w, 2], [h, w, 3] or [h, w, 4] of uint8, uint16, or floats in
                 [0, 1] (which come back as uint16). Colour is RGB; the second or fourth channel is alpha.
             seed: 0 … 2**64 - 1; the same seed gives the same result, another seed another one.
-            steps: 1 … timesteps of the model; None takes all.
+            steps: 1 … timesteps of the model.
             callback: called as ``callback(done, total)`` after each run of the step graph; may raise to stop.
             noise: replaces the seed's noise.
             sampler, eta, spacing: see :class:`srdiff.samplers.Sampler`.
+            preset: one of ``bundle.manifest.presets``; where neither this nor steps, sampler, eta or spacing is given,
+                the bundle's own default.
 
         Returns:
             What came in, ``scale`` times as large: a PIL image with its profile, EXIF and dpi, or an array.
@@ -131,25 +135,25 @@ class Upscaler:
             OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any for a
                 student.
         """
-        result = self.enlarge(
-            photo_from(image), seed, Sampler(sampler, steps, eta, spacing), watch_with(callback), noise
-        )
+        chosen = self.bundle.manifest.sampler(preset, sampler, steps, eta, spacing)
+        result = self.enlarge(photo_from(image), seed, chosen, watch_with(callback), noise)
         return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 
     def enlarge(
         self,
         photo: Photo,
         seed: int = 0,
-        sampler: Sampler = DDPM,
+        sampler: Sampler | None = None,
         watch: Watch | None = None,
         noise: NoiseSource | None = None,
     ) -> Photo:
         """Like :meth:`upscale`, for a photo as :func:`srdiff.photo.read.read_photo` gives it.
 
         Args:
+            sampler: None takes the bundle's default preset.
             watch: called with a :class:`srdiff.progress.Progress` after each run of the step graph.
         """
-        plan = self.bundle.manifest.plan(sampler)
+        plan = self.bundle.manifest.plan(sampler or self.bundle.manifest.sampler())
         return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), watch))
 
     def compose(self, photo: Photo, x0: np.ndarray) -> Photo:

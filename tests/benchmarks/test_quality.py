@@ -16,9 +16,10 @@ from grading.gate import Verdict
 from PIL import Image
 from skimage import data
 
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.errors import DeviceError, PackageError
+from srdiff.model_names import DEFAULT_MODEL
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
@@ -271,5 +272,5 @@ def test_export_loses_nothing_of_a_checkpoint(photos: Path) -> None:
 
 
 def test_all_stands_for_what_opens_here() -> None:
-    upscalers = methods.open_upscalers(Bundle(DEFAULT_BUNDLE), ("all",), ("all",), 2)
+    upscalers = methods.open_upscalers(Bundle(DEFAULT_MODEL), ("all",), ("all",), 2)
     assert [(u.engine.name, u.engine.precision) for u in upscalers] == installed()

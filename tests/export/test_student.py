@@ -85,9 +85,9 @@ def test_a_bundle_that_contradicts_itself(tmp_path: Path) -> None:
     """Hostile or edited manifests of students are refused in words."""
     from dataclasses import replace
 
-    from srdiff.bundle import DEFAULT_BUNDLE
+    from srdiff.model_names import DEFAULT_MODEL
 
-    manifest = Bundle(DEFAULT_BUNDLE).manifest
+    manifest = Bundle(DEFAULT_MODEL).manifest
     for values in ({"prediction": "x0"}, {"student_steps": 1}, {"prediction": "v"}):
         with pytest.raises(OptionError, match="does not go with"):
             replace(manifest, **values)

@@ -12,12 +12,13 @@ pytest.importorskip("openvino")
 from skimage import data
 
 from srdiff import Upscaler
-from srdiff.bundle import BUILT_IN, DEFAULT_BUNDLE, Bundle, bundle_folder
+from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
+from srdiff.model_names import DEFAULT_MODEL, built_in, bundle_folder
 from srdiff.resize import bicubic
 
 
-@pytest.mark.parametrize("name", BUILT_IN)
+@pytest.mark.parametrize("name", built_in())
 def test_every_file_is_the_one_that_was_exported(name: str) -> None:
     bundle = Bundle(bundle_folder(name))
     assert bundle.manifest.name == name
@@ -27,7 +28,7 @@ def test_every_file_is_the_one_that_was_exported(name: str) -> None:
 
 def test_a_folder_comes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert bundle_folder("clean") == BUILT_IN["clean"] and bundle_folder(None) == DEFAULT_BUNDLE
+    assert bundle_folder("clean") == built_in()["clean"] and bundle_folder(None) == DEFAULT_MODEL
     (tmp_path / "clean").mkdir()
     assert bundle_folder("clean") == Path("clean")
 

@@ -10,8 +10,10 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle, LrUpRecipe
+from srdiff.bundle import Bundle
 from srdiff.errors import BundleError, OptionError
+from srdiff.lr_up import LrUpRecipe
+from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
 from tests.conftest import Golden
 
@@ -19,7 +21,7 @@ from tests.conftest import Golden
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     target = tmp_path / "copy.srdiff"
-    shutil.copytree(DEFAULT_BUNDLE, target)
+    shutil.copytree(DEFAULT_MODEL, target)
     return target
 
 
@@ -39,7 +41,7 @@ def refused(path: Path) -> str:
 
 
 def test_the_default_bundle_is_whole_and_small():
-    bundle = Bundle(DEFAULT_BUNDLE)
+    bundle = Bundle(DEFAULT_MODEL)
     sizes = [len(bundle.read(name)) for name in bundle.file_names]
     assert sum(sizes) < 12e6
     assert bundle.manifest.weights_dtype == "float16"
@@ -48,7 +50,7 @@ def test_the_default_bundle_is_whole_and_small():
 
 
 def test_a_manifest_survives_writing_and_reading():
-    bundle = Bundle(DEFAULT_BUNDLE)
+    bundle = Bundle(DEFAULT_MODEL)
     again = type(bundle.manifest).from_json(json.loads(bundle.manifest.to_json({})))
     assert again == bundle.manifest
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle
 from srdiff.commands import doctor as command
 from srdiff.doctor.examination import BOUNDS, Finding, examine, examine_engine
 from srdiff.doctor.golden import GOLDEN, Recorded, golden_bundle
@@ -18,6 +18,7 @@ from srdiff.engines import CANDIDATES, PRECISIONS, Arrays, Graph, open_engine
 from srdiff.engines.host_update import HostUpdate
 from srdiff.errors import DeviceError
 from srdiff.graph_io import STEP
+from srdiff.model_names import DEFAULT_MODEL
 
 onnxruntime_engine = pytest.importorskip("srdiff.engines.onnxruntime_engine")
 pytest.importorskip("onnxruntime")
@@ -111,7 +112,7 @@ def test_bfloat16():
 
 def test_an_update_on_the_host_mends_a_rounded_one():
     """For a network with the clamp and for one without."""
-    for bundle in (golden_bundle(), Bundle(DEFAULT_BUNDLE)):
+    for bundle in (golden_bundle(), Bundle(DEFAULT_MODEL)):
         shapes = bundle.manifest.input_shapes(STEP, 8, 12)
         step = spoilt_engine("x_next", to_float16).compile(bundle.read("step.onnx"), shapes)
         zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}

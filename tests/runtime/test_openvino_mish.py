@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle
 from srdiff.engines.openvino_mish import fuse_mish
+from srdiff.model_names import DEFAULT_MODEL
 
 openvino = pytest.importorskip("openvino")
 
@@ -55,7 +56,7 @@ def assert_every_mish_replaced(model: bytes) -> None:
 
 
 def test_all_of_the_built_in_model():
-    assert_every_mish_replaced(Bundle(DEFAULT_BUNDLE).read("step.onnx"))
+    assert_every_mish_replaced(Bundle(DEFAULT_MODEL).read("step.onnx"))
 
 
 @pytest.mark.parametrize("family", ["mindediting", "leiali"])

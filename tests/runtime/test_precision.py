@@ -8,11 +8,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from srdiff import Upscaler
-from srdiff.bundle import DEFAULT_BUNDLE, Bundle
+from srdiff.bundle import Bundle
 from srdiff.engines import open_engine
 from srdiff.engines.onnx_float16 import CONVOLUTIONS, half_network
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine
 from srdiff.errors import BundleError, DeviceError, PackageError
+from srdiff.model_names import DEFAULT_MODEL
 from srdiff.sampling import FEEDBACK
 from tests.conftest import Golden
 
@@ -39,7 +40,7 @@ def psnr(first, second):
 
 @pytest.fixture(scope="module")
 def bundle():
-    return Bundle(DEFAULT_BUNDLE)
+    return Bundle(DEFAULT_MODEL)
 
 
 SQUARES = np.kron(np.eye(4, dtype=np.uint8), np.ones((4, 4), np.uint8))[:, :, None]

@@ -10,8 +10,8 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from srdiff.bundle import LrUpRecipe
 from srdiff.errors import OptionError
+from srdiff.lr_up import LrUpRecipe
 from srdiff.resize import BORDERS, ROUNDINGS, bicubic
 
 

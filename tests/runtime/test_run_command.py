@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srdiff.bundle import DEFAULT_BUNDLE
+from srdiff.model_names import DEFAULT_MODEL
 
 COMMAND = [sys.executable, "-m", "srdiff.commands.run"]
 QUICK = ["--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
@@ -133,7 +133,7 @@ def test_the_pixel_limit_is_an_option(folder):
 
 
 def test_a_damaged_bundle(folder):
-    shutil.copytree(DEFAULT_BUNDLE, folder / "m.srdiff")
+    shutil.copytree(DEFAULT_MODEL, folder / "m.srdiff")
     with (folder / "m.srdiff" / "step.onnx").open("r+b") as file:
         file.seek(1000)
         byte = file.read(1)
@@ -189,9 +189,7 @@ def test_two_inputs_for_one_result(folder):
 
 
 def test_ctrl_c_leaves_nothing(folder):
-    process = subprocess.Popen(
-        [*COMMAND, "in.png", "--engine", "onnxruntime", "--device", "cpu"], cwd=folder, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen([*COMMAND, "in.png", "--preset", "full", *QUICK[2:]], cwd=folder, stderr=subprocess.PIPE)
     time.sleep(2.5)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)

@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from .. import __version__
 from ..atomic_files import require_writable
-from ..bundle import BUILT_IN
 from ..diversity import Wanted
 from ..engines import DEVICES, ENGINES, PRECISIONS
 from ..engines.device_names import each_device
 from ..errors import ImageError, OptionError, SRDiffError
+from ..model_names import built_in
 from ..photo.formats import readable_suffixes
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.write import FORMATS, check_storable, format_of, write_photo
@@ -50,7 +50,7 @@ class Job:
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
-    help=f"Bundle folder, or one that is built in: {', '.join(BUILT_IN)}.  [default: small-v1]",
+    help=f"Bundle folder, or one that is built in: {', '.join(built_in())}.  [default: small-v1]",
 )
 @click.option(
     "--seed",
@@ -59,8 +59,16 @@ class Job:
     show_default=True,
     help="Of the noise; another seed, another picture.",
 )
-@click.option("--steps", type=click.IntRange(1), help="Sampler steps, up to the model's timesteps.  [default: all]")
-@click.option("--sampler", type=click.Choice(list(SAMPLERS)), default="ddpm", show_default=True)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help="Sampler steps, up to the model's timesteps.  [default: the preset's, else all]",
+)
+@click.option(
+    "--preset",
+    help="Sampler, steps, eta and spacing by a name that the model has.",
+)
+@click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="[default: the preset's, else ddpm]")
 @click.option(
     "--eta",
     type=click.FloatRange(0, 1),
@@ -69,9 +77,7 @@ class Job:
 @click.option(
     "--spacing",
     type=click.Choice(list(SPACINGS)),
-    default="even",
-    show_default=True,
-    help="Which timesteps are taken when not all are.",
+    help="Which timesteps are taken when not all are.  [default: the preset's, else even]",
 )
 @click.option(
     "--device",
@@ -142,9 +148,10 @@ def main(
     model: Path | None,
     seed: int,
     steps: int | None,
-    sampler: str,
+    preset: str | None,
+    sampler: str | None,
     eta: float | None,
-    spacing: str,
+    spacing: str | None,
     device: str,
     engine: str,
     engine_options: tuple[str, ...],
@@ -165,12 +172,12 @@ def main(
     becomes FOLDER_x4.
     """
     wanted = Wanted(samples, average, uncertainty, consistency)
-    chosen = Sampler(sampler, steps, eta, spacing)
     options = dict(engine_option(text) for text in engine_options)
     upscalers = [
         Upscaler.from_bundle(model, each, engine, precision, threads, tile, engine_options=options)
         for each in each_device(device)
     ]
+    chosen = upscalers[0].bundle.manifest.sampler(preset, sampler, steps, eta, spacing)
     jobs = plan_jobs(inputs, output, format_, upscalers[0].scale)
 
     def enlarge(upscaler: Upscaler, job: Job) -> str | SRDiffError | None:

@@ -6,6 +6,7 @@ from typing import Mapping
 
 import numpy as np
 
+from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, Coefficients, X
 from .base import Arrays, Graph
 
 # The graph is asked for x0 = eps / 16, which the clamp leaves alone: eps is standard normal in training, and a power of
@@ -24,18 +25,18 @@ class HostUpdate(Graph):
     def __init__(self, step: Graph, like: Mapping[str, np.ndarray]) -> None:
         self._step = step
         asked = {name: np.zeros_like(array) for name, array in like.items()}
-        asked["x"] += 1
-        asked["coef"] = _coef(4, 0)
-        clamps = step.run(asked)["x0"].max() < 2
+        asked[X] += 1
+        asked[COEF] = _coef(4, 0)
+        clamps = step.run(asked)[X0].max() < 2
         self._limit = np.float32(1 if clamps else np.inf)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        C, D, P, Q, R, S = inputs["coef"].reshape(6)
-        eps = self._step.run({**inputs, "coef": _coef(0, _SCALE)})["x0"] / np.float32(_SCALE)
-        x0 = np.clip(C * inputs["x"] + D * eps, -self._limit, self._limit)
-        x_next = P * x0 + Q * inputs["x"] + R * inputs["x0_prev"] + S * inputs["noise"]
-        return {"x_next": x_next, "x0": x0}
+        C, D, P, Q, R, S = inputs[COEF].ravel()
+        eps = self._step.run({**inputs, COEF: _coef(0, _SCALE)})[X0] / np.float32(_SCALE)
+        x0 = np.clip(C * inputs[X] + D * eps, -self._limit, self._limit)
+        x_next = P * x0 + Q * inputs[X] + R * inputs[X0_PREV] + S * inputs[NOISE]
+        return {X_NEXT: x_next, X0: x0}
 
 
 def _coef(C: float, D: float) -> np.ndarray:
-    return np.array([C, D, 0, 0, 0, 0], np.float32).reshape(1, 6, 1, 1)
+    return Coefficients(C, D, 0, 0, 0, 0).tensor()

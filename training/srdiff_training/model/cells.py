@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from srdiff.bundle import Bundle, GraphFiles
+from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
+from srdiff.manifest import GraphFiles
 from srdiff.upscaler import Upscaler
 
 from .checkpoint import load_checkpoint

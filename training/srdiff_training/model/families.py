@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from srdiff.bundle import LrUpRecipe
+from srdiff.lr_up import LrUpRecipe
 
 from .recipe import Recipe
 

@@ -8,8 +8,9 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from srdiff.bundle import CLAMP_LIMIT
 from srdiff.engines import Arrays, Engine, Graph, Shapes
+from srdiff.graph_io import ENCODER, INPUTS, OUTPUTS, STEP, graph_of, input_shapes
+from srdiff.manifest import CLAMP_LIMIT
 
 from .config import NetworkConfig
 from .network import SRDiff
@@ -21,8 +22,8 @@ class EncoderGraph(nn.Cell):
     The parts keep the names that they have in the network: MindSpore renames their parameters after the latest owner.
     """
 
-    inputs = ("lr",)
-    outputs = ("cond",)
+    inputs = INPUTS[ENCODER]
+    outputs = OUTPUTS[ENCODER]
 
     def __init__(self, network: SRDiff) -> None:
         super().__init__()
@@ -45,8 +46,8 @@ class StepGraph(nn.Cell):
     A further input lr_up [1, 3, H, W] exists where the network has ``up_input``.
     """
 
-    inputs = ("x", "time_bias", "cond", "coef", "noise", "x0_prev", "lr_up")
-    outputs = ("x_next", "x0")
+    inputs = INPUTS[STEP]
+    outputs = OUTPUTS[STEP]
 
     def __init__(self, network: SRDiff, clip_denoised: bool) -> None:
         super().__init__()
@@ -88,7 +89,7 @@ class CellEngine(Engine):
 
     def compile(self, model: bytes, shapes: Shapes) -> CellGraph:
         """The cell that takes these inputs; the exported bytes are not looked at."""
-        return self.encoder if "lr" in shapes else self.step
+        return self.encoder if graph_of(shapes) == ENCODER else self.step
 
 
 class CellGraph(Graph):
@@ -110,15 +111,7 @@ def time_bias_table(network: SRDiff, timesteps: int) -> np.ndarray:
 def example_inputs(config: NetworkConfig, lr_shape: tuple[int, int]) -> list[tuple[str, np.ndarray]]:
     """(name, array) of every input of the step graph in order, standard normal, for an lr of this height and width."""
     rng = np.random.default_rng(0)
-    hr = (lr_shape[0] * config.scale, lr_shape[1] * config.scale)
-    shapes = {
-        "x": (1, 3, *hr),
-        "time_bias": (1, config.time_bias_channels, 1, 1),
-        "cond": (1, config.unet_channels, *hr),
-        "coef": (1, 6, 1, 1),
-        "noise": (1, 3, *hr),
-        "x0_prev": (1, 3, *hr),
-    }
-    if config.up_input:
-        shapes["lr_up"] = (1, 3, *hr)
+    shapes = input_shapes(
+        STEP, *lr_shape, config.scale, config.unet_channels, config.time_bias_channels, config.up_input
+    )
     return [(name, rng.standard_normal(shape, dtype=np.float32)) for name, shape in shapes.items()]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from srdiff.bundle import GraphFiles, Manifest
+from srdiff.manifest import FULL, GraphFiles, Manifest
+from srdiff.samplers import DDPM, FAST
 
 from .config import NetworkConfig
 from .recipe import Recipe
@@ -19,6 +20,9 @@ def network_manifest(
     origin: dict[str, str] | None = None,
 ) -> Manifest:
     """What the runtime must know of a network of these sizes, sampled by this recipe."""
+    presets = {FULL: DDPM}
+    if recipe.student_steps is None and recipe.schedule.timesteps >= (FAST.steps or 1):
+        presets["fast"] = FAST
     return Manifest(
         name=name,
         scale=config.scale,
@@ -37,6 +41,7 @@ def network_manifest(
         graphs=graphs,
         prediction="eps" if recipe.student_steps is None else "x0",
         student_steps=recipe.student_steps,
+        presets=presets,
         network=asdict(config),
         origin=origin or {},
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import isfinite
 
-from srdiff.bundle import LrUpRecipe
 from srdiff.errors import OptionError
+from srdiff.lr_up import LrUpRecipe
 from srdiff.schedule import Schedule
 
 DEFAULT_SCHEDULE = "cosine"

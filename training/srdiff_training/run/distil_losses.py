@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from srdiff.bundle import CLAMP_LIMIT
+from srdiff.manifest import CLAMP_LIMIT
 from srdiff.resize import bicubic
 
 from ..model.network import SRDiff

@@ -1,0 +1,134 @@
+"""Presets: what is sampled where little or nothing is asked for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from srdiff import Bundle, BundleError, OptionError, Upscaler
+from srdiff.commands.run import main
+from srdiff.manifest import Manifest
+from srdiff.model_names import DEFAULT_MODEL, built_in, bundle_folder
+from srdiff.samplers import DDPM, FAST, SAMPLERS, SPACINGS, Sampler
+
+LR = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def manifest() -> Manifest:
+    return Bundle(DEFAULT_MODEL).manifest
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Upscaler:
+    return Upscaler.from_bundle("small-v1", engine="onnxruntime", device="cpu")
+
+
+def test_the_built_in_model_takes_ten_steps_or_all(manifest: Manifest) -> None:
+    assert manifest.sampler() == FAST == manifest.presets["fast"]
+    assert manifest.sampler("full") == DDPM
+    assert manifest.sampling_label(manifest.sampler()) == "fast: dpm++ eta 1 quadratic, 10 steps"
+    assert manifest.sampling_label(Sampler(steps=10)) == "ddpm, 10 steps"
+
+
+@given(
+    name=st.none() | st.sampled_from(list(SAMPLERS)),
+    steps=st.none() | st.integers(1, 100),
+    spacing=st.none() | st.sampled_from(list(SPACINGS)),
+)
+def test_any_wish_leaves_the_presets_altogether(name, steps, spacing) -> None:
+    manifest = Bundle(DEFAULT_MODEL).manifest
+    chosen = manifest.sampler(None, name, steps, None, spacing)
+    if name is steps is spacing is None:
+        assert chosen == FAST
+    else:
+        assert chosen == Sampler(name or "ddpm", steps, None, spacing or "even")
+        with pytest.raises(OptionError, match="leave out the one or the other"):
+            manifest.sampler("full", name, steps, None, spacing)
+
+
+def test_a_preset_is_its_numbers(upscaler: Upscaler) -> None:
+    plain = upscaler.upscale(LR, 3)
+    np.testing.assert_array_equal(plain, upscaler.upscale(LR, 3, preset="fast"))
+    np.testing.assert_array_equal(plain, upscaler.upscale(LR, 3, 10, sampler="dpm++", eta=1.0, spacing="quadratic"))
+    assert (plain != upscaler.upscale(LR, 3, 10)).any()
+
+
+def test_refusals(manifest: Manifest, upscaler: Upscaler) -> None:
+    with pytest.raises(OptionError, match="no preset 'best'; choose one of fast, full"):
+        upscaler.upscale(LR, preset="best")
+    with pytest.raises(OptionError, match="default preset 'x' is none of"):
+        replace(manifest, default_preset="x")
+    with pytest.raises(OptionError, match="takes 1 to 100"):
+        replace(manifest, presets={"full": DDPM, "long": Sampler(steps=101)}, default_preset="full")
+    for steps in (2.0, "2", True):
+        with pytest.raises(OptionError, match="a whole number"):
+            Sampler(steps=steps)
+
+
+def test_a_student_has_one_way(manifest: Manifest) -> None:
+    student = Bundle(bundle_folder("clean")).manifest
+    assert len(student.plan(student.sampler())) == student.student_steps == 1
+    for wish in ({"preset": "full"}, {"steps": 5}, {"eta": 1.0}):
+        with pytest.raises(OptionError, match=r"clean is a student.*has no other sampler"):
+            student.sampler(**wish)
+
+
+@pytest.fixture()
+def edited(tmp_path: Path):
+    """A copy of the built-in bundle with some keys of its manifest changed, or taken out where None."""
+
+    def edit(**changes):
+        folder = tmp_path / "m.srdiff"
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(DEFAULT_MODEL, folder)
+        data = json.loads((folder / "manifest.json").read_text())
+        for name, value in changes.items():
+            data.pop(name)
+            if value is not None:
+                data[name] = value
+        (folder / "manifest.json").write_text(json.dumps(data))
+        return folder
+
+    return edit
+
+
+def test_version_1_opens_and_takes_all_steps(edited) -> None:
+    new = dict.fromkeys(("presets", "default_preset", "overlap", "prediction", "student_steps", "checkpoint"))
+    manifest = Bundle(edited(**new)).manifest
+    assert (manifest.sampler(), list(manifest.presets), manifest.prediction) == (DDPM, ["full"], "eps")
+
+
+@pytest.mark.parametrize(
+    "presets",
+    [[], {"full": 5}, {"full": {"name": "euler"}}, {"full": {"steps": 1e400}}, {"full": {"speed": 1}}, {"full": None}],
+)
+def test_damaged_presets_are_a_damaged_bundle(edited, presets) -> None:
+    with pytest.raises(BundleError, match="is invalid"):
+        Bundle(edited(presets=presets))
+
+
+def test_models_by_name() -> None:
+    assert {"small-v1", "clean"} <= set(built_in())
+    assert bundle_folder() == bundle_folder("small-v1") == DEFAULT_MODEL
+    with pytest.raises(BundleError, match="none of the built-in models, clean, small-v1"):
+        bundle_folder("samll-v1")
+
+
+def test_from_a_shell(tmp_path: Path) -> None:
+    from PIL import Image
+
+    source = tmp_path / "a.png"
+    Image.fromarray(LR).save(source)
+    result = CliRunner().invoke(main, [str(source), "--engine", "onnxruntime", "--device", "cpu"])
+    assert result.exit_code == 0 and "fast: dpm++ eta 1 quadratic, 10 steps" in result.output
+    refused = CliRunner().invoke(main, [str(source), "--preset", "fast", "--steps", "3", "--overwrite"])
+    assert refused.exit_code == 2 and "leave out the one or the other" in refused.output
