@@ -10,7 +10,7 @@ from PIL import Image
 
 from ..errors import ImageError
 from .decoding import decoding
-from .metadata import dpi_of, exif_of
+from .metadata import dpi_of, exif_of, loaded_exif, texts_of
 from .photo import Photo
 from .samples import MANAGED, from_unit_range, split, stored_samples, upright, with_key_colour
 
@@ -44,10 +44,11 @@ def photo_of(image: Image.Image, stored: np.ndarray) -> Photo:
     key = image.info.get("transparency")
     if isinstance(key, (int, tuple)) and np.shape(key) == stored.shape[2:]:
         stored = with_key_colour(stored, 255 * bool(key) if image.mode == "1" else key)
-    orientation, exif = exif_of(image)
+    # Pillow turns TIFF itself, some versions without resetting the tag; pillow-heif turns HEIF.
+    orientation, exif = exif_of(loaded_exif(image), image.format in ("TIFF", "HEIF", "AVIF"))
     pixels, alpha, grey = split(upright(stored, orientation))
     profile = None if image.mode in MANAGED else image.info.get("icc_profile") or None
-    return Photo(pixels, alpha, grey, profile, exif, dpi_of(image))
+    return Photo(pixels, alpha, grey, profile, exif, dpi_of(image), **texts_of(image))
 
 
 def to_array(photo: Photo) -> np.ndarray:

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import struct
 import warnings
 from contextlib import contextmanager
-from typing import Iterator
+from typing import BinaryIO, Iterator
 
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import ImageError, one_line
+from ..errors import ImageError, OptionError, one_line
 from .formats import readable_formats
+
+
+def open_image(stream: BinaryIO, formats: list[str]) -> Image.Image:
+    """``Image.open`` without Pillow's own limit of pixels, so that the caller's is the only one.
+
+    Raises UnidentifiedImageError for bytes that are in none of the formats.
+    """
+    stream.seek(0)
+    Image.init()
+    head = stream.read(16)
+    for name in formats:
+        factory, accept = Image.OPEN[name]
+        if accept and accept(head) not in (True, 1):
+            continue
+        stream.seek(0)
+        try:
+            return factory(stream, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
+    raise UnidentifiedImageError("no format knows it")
 
 
 @contextmanager
@@ -19,7 +40,7 @@ def decoding(name: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except ImageError:
+    except (ImageError, OptionError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name} is refused by Pillow ({one_line(error)}); give a smaller image") from error

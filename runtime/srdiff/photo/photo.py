@@ -21,6 +21,12 @@ class Photo:
     icc_profile: bytes | None = None
     exif: bytes | None = None  # begins with "Exif"; orientation 1, no thumbnail, nothing about the old pixels
     dpi: tuple[float, float] | None = None  # across and down
+    xmp: bytes | None = None  # an XML packet
+    iptc: bytes | None = None  # IPTC-IIM records
+    text: tuple[tuple[str, str], ...] = ()  # keyword and words, as PNG has them
+    gamma: float | None = None  # of PNG's gAMA, where no profile overrides it: samples are light to this power
+    cicp: bytes | None = None  # the four bytes of PNG's cICP: primaries, transfer, matrix, range
+    frames: int = 1  # frames or pages in the file that this photo is one of
 
     def __post_init__(self) -> None:
         pixels, alpha = self.pixels, self.alpha

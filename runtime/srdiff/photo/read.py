@@ -1,56 +1,144 @@
 """Files and streams to photographs.
 
-Reading applies the EXIF orientation and keeps transparency, the ICC profile, EXIF and the resolution.
-Sixteen bits survive in greyscale and in PNG; 16-bit colour in other formats arrives as Pillow reads it, in 8.
+Reading applies the EXIF orientation and keeps transparency, 16 bits, and what belongs to the picture.
 """
 
 from __future__ import annotations
 
 import io
-import struct
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import png
 from PIL import Image
 
 from ..atomic_files import stream_name
-from ..errors import ImageError
+from ..errors import ImageError, OptionError
 from .convert import photo_of
-from .decoding import decoding
+from .decoding import decoding, open_image
 from .formats import readable_formats, refuse_unread
+from .metadata import exif_of, sensible_dpi, upright_xmp
 from .photo import Photo
-from .samples import stored_samples
+from .png_file import PngHeader, check_png, deep_png, png_header
+from .samples import split, stored_samples, upright
+from .tiff_file import Page, deep_samples, full_pages, is_tiff
 
 DEFAULT_MAX_PIXELS = 64_000_000
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_CHANNELS = {2: 3, 4: 2, 6: 4}  # by colour type: those that Pillow cuts from 16 bits down to 8
 
 
-def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS) -> Photo:
-    """Reads a file's first picture; a stream is read from where it stands to its end.
+def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS, frame: int = 0) -> Photo:
+    """Reads one picture of a file; a stream is read from where it stands to its end.
 
-    One-channel files come back grey, palettes as RGB, CMYK and Lab as sRGB without their profile.
-    Raises ImageError for what is missing, damaged in any way, no image, or larger than ``max_pixels``.
+    One-channel files come back grey, palettes as RGB, CMYK and Lab as sRGB without their profile. Of files with
+    several frames or pages it is the one that ``frame`` counts from 0, thumbnails and masks of TIFF left out;
+    ``frames`` of the photo says how many there are.
+    Raises ImageError for what is missing, damaged in any way, of a kind that is not read, no image, or larger than
+    ``max_pixels``; OptionError for a frame that the file does not have.
     """
-    name = str(source) if isinstance(source, (str, Path)) else stream_name(source, "standard input")
+    name = _name(source)
     with _open(source, name) as stream, decoding(name):
-        head = stream.read(32)
-        if not head:
-            raise ImageError(f"{name} is empty; give an image file")
-        stream.seek(0)
-        refuse_unread(name, head)
-        width, height, depth, colour_type = _png_header(head)
-        _check_size(name, width, height, max_pixels)
-        image = Image.open(stream, formats=_formats(name))
+        head = _head(stream, name)
+        png = png_header(head)
+        if png:
+            _check_size(name, png.width, png.height, max_pixels)
+            return _png_photo(stream, png, name, max_pixels, frame)
+        if is_tiff(head):
+            return _tiff_photo(stream, name, max_pixels, frame)
+        return _framed(open_image(stream, _formats(name)), name, max_pixels, frame)
+
+
+def count_frames(source: Path | str) -> int:
+    """How many frames or pages a file has, thumbnails and masks of TIFF left out; raises as ``read_photo`` does."""
+    name = _name(source)
+    with _open(source, name) as stream, decoding(name):
+        if is_tiff(_head(stream, name)):
+            return max(len(full_pages(stream, name)), 1)
+        return _frames(open_image(stream, _formats(name)))
+
+
+def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, frame: int) -> Photo:
+    chunks = check_png(stream, png, name)
+    image = open_image(stream, ["PNG"])
+    if png.depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
+        image.info["transparency"] *= 255 // (2**png.depth - 1)  # Pillow scales the samples but not the key
+    if png.cut_by_pillow and frame == 0 and _frames(image) == 1:
+        image.load()
+        photo = photo_of(image, deep_png(stream, png))
+    else:
+        photo = _framed(image, name, max_pixels, frame)
+    cicp = chunks.get(b"cICP")
+    return replace(photo, cicp=cicp, gamma=None if cicp else photo.gamma)
+
+
+def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Photo:
+    pages = full_pages(stream, name)
+    if not pages:
+        return _framed(open_image(stream, ["TIFF"]), name, max_pixels, frame)
+    _check_frame(name, len(pages), frame)
+    index, page = pages[frame]
+    _check_size(name, int(page.get(256, 0)), int(page.get(257, 0)), max_pixels)
+    stream.seek(0)
+    samples = deep_samples(stream, page, "<" if stream.read(2) == b"II" else ">", name)
+    if samples is not None:
+        return replace(_deep_tiff_photo(stream, page, samples), frames=len(pages))
+    try:
+        image = open_image(stream, ["TIFF"])
+        image.seek(index)
         _check_size(name, *image.size, max_pixels)
         image.load()
-        if depth == 16 and colour_type in _PNG_CHANNELS:
-            return photo_of(image, _deep_png(stream, _PNG_CHANNELS[colour_type]))
-        if depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
-            image.info["transparency"] *= 255 // (2**depth - 1)  # Pillow scales the samples but not the key
-        return photo_of(image, stored_samples(image))
+    except (Image.UnidentifiedImageError, SyntaxError) as error:
+        raise ImageError(f"{name} is a kind of TIFF that is not read; save it as 8- or 16-bit RGB") from error
+    return replace(photo_of(image, stored_samples(image)), frames=len(pages))
+
+
+def _deep_tiff_photo(stream: BinaryIO, page: Page, samples: np.ndarray) -> Photo:
+    exif = Image.Exif()
+    with suppress(Exception):  # damaged EXIF is no reason to refuse a good picture
+        stream.seek(0)
+        exif.load_from_fp(stream)
+    _, kept = exif_of(exif, True)
+    pixels, alpha, grey = split(upright(samples, int(page.get(274, 1))))
+    unit = {2: 1.0, 3: 2.54}.get(page.get(296, 2))
+    dpi = sensible_dpi(page[282] * unit, page[283] * unit) if unit and 282 in page and 283 in page else None
+    profile, xmp, iptc = (page.get(tag) if isinstance(page.get(tag), bytes) else None for tag in (34675, 700, 33723))
+    return Photo(pixels, alpha, grey, profile, kept, dpi, upright_xmp(xmp) if xmp else None, iptc)
+
+
+def _framed(image: Image.Image, name: str, max_pixels: int, frame: int) -> Photo:
+    """One frame as Pillow composes it."""
+    frames = _frames(image)
+    _check_size(name, *image.size, max_pixels)
+    _check_frame(name, frames, frame)
+    if frame:
+        image.seek(frame)
+        _check_size(name, *image.size, max_pixels)
+    image.load()
+    return replace(photo_of(image, stored_samples(image)), frames=frames)
+
+
+def _frames(image: Image.Image) -> int:
+    """Further pictures in a JPEG (MPO) are depth, gain and preview, and no frames."""
+    return int(getattr(image, "n_frames", 1)) if image.format not in ("MPO", "JPEG") else 1
+
+
+def _check_frame(name: str, frames: int, frame: int) -> None:
+    if not 0 <= frame < frames:
+        raise OptionError(f"{name} has {frames} frames and frame {frame} was asked for; count from 0 to {frames - 1}")
+
+
+def _name(source: Path | str | BinaryIO) -> str:
+    return str(source) if isinstance(source, (str, Path)) else stream_name(source, "standard input")
+
+
+def _head(stream: BinaryIO, name: str) -> bytes:
+    """The file's first 32 bytes. Raises ImageError where there are none, or they say that it is not read."""
+    head = stream.read(32)
+    if not head:
+        raise ImageError(f"{name} is empty; give an image file")
+    refuse_unread(name, head)
+    return head
 
 
 def _formats(name: str) -> list[str]:
@@ -80,18 +168,3 @@ def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
             f"{name} is {width}x{height}, more than the limit of {max_pixels} pixels; "
             "give a smaller image or raise the limit with --max-pixels"
         )
-
-
-def _png_header(head: bytes) -> tuple[int, int, int, int]:
-    """Width, height, bit depth and colour type from a PNG file's first 26 bytes; zeros for other files."""
-    if len(head) < 26 or not head.startswith(_PNG_SIGNATURE) or head[12:16] != b"IHDR":
-        return 0, 0, 0, 0
-    width, height, depth, colour_type = struct.unpack(">IIBB", head[16:26])
-    return width, height, depth, colour_type
-
-
-def _deep_png(stream: BinaryIO, channels: int) -> np.ndarray:
-    """[h, w, channels] uint16, where Pillow would drop the low bytes."""
-    stream.seek(0)
-    width, height, rows, _ = png.Reader(file=stream).read()
-    return np.array([np.array(row, np.uint16) for row in rows]).reshape(height, width, channels)

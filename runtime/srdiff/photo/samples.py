@@ -13,6 +13,8 @@ from ..errors import ImageError
 MANAGED = ("CMYK", "LAB")  # modes whose pixels mean nothing without a profile
 _BLACK_POINT_COMPENSATION: Any = 0x2000  # its number in lcms, as Pillow's name for it has changed
 _STRAIGHT = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
+# What arithmetic adds to white, and what sharpening and highlights do in a file of floats.
+_ROUNDING, _OVERSHOOT = 1e-4, 0.25
 # Steps along rows and columns by EXIF orientation, 1 to 4; 5 to 8 repeat them on the transposed picture.
 _FLIPS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
@@ -21,10 +23,9 @@ def stored_samples(image: Image.Image) -> np.ndarray:
     """What the image stores, uint8 or uint16, in one of ``srdiff.photo.convert.photo_from``'s shapes."""
     mode = image.mode
     if mode == "F":  # 0 to 255 as Pillow has it, 0 to 1 as most float TIFF files do
-        floats = np.asarray(image)
-        return from_unit_range(floats / 255 if floats.max() > 1 else floats)
+        return from_floats(np.asarray(image))
     if mode.startswith("I"):
-        return _from_integers(np.asarray(image))
+        return from_integers(np.asarray(image))
     if mode in MANAGED:
         image = _to_srgb(image)
     elif mode == "P":
@@ -52,15 +53,23 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
 
 
-def from_unit_range(floats: np.ndarray) -> np.ndarray:
-    """0 to 1 as uint16. Raises ImageError for what lies outside."""
+def from_unit_range(floats: np.ndarray, slack: float = _ROUNDING) -> np.ndarray:
+    """0 to 1 as uint16, clipped where it goes beyond by at most ``slack``. Raises ImageError for the rest."""
     low, high = floats.min(), floats.max()
-    if not (low >= 0 and high <= 1):  # written so that NaN fails
-        raise ImageError(f"an image has float values from {low:g} to {high:g}; scale them to [0, 1]")
-    return np.rint(np.multiply(floats, 65535, dtype=np.float64)).astype(np.uint16)
+    if not (low >= -slack and high <= 1 + slack):  # written so that NaN fails
+        raise ImageError(f"an image has float values from {low:.9g} to {high:.9g}; scale them to [0, 1]")
+    return np.rint(np.multiply(np.clip(floats, 0, 1), 65535, dtype=np.float64)).astype(np.uint16)
 
 
-def _from_integers(values: np.ndarray) -> np.ndarray:
+def from_floats(floats: np.ndarray) -> np.ndarray:
+    """A file's floats as uint16: 0 to 1 with a little overshoot, or 0 to 255. Raises ImageError for the rest."""
+    if 16 <= floats.max() <= 255.5:
+        return from_unit_range(floats / 255, 0.002)
+    return from_unit_range(floats, _OVERSHOOT)
+
+
+def from_integers(values: np.ndarray) -> np.ndarray:
+    """Whole numbers of any type as uint16. Raises ImageError for what lies outside."""
     low, high = values.min(), values.max()  # a 16-bit file may arrive in 32 bits
     if low < 0 or high > 65535:
         raise ImageError(f"an image has values from {low} to {high}; scale them to 16 bits, 0 to 65535")
@@ -90,3 +99,10 @@ def split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:
     pixels = np.repeat(samples[..., :1], 3, axis=2) if grey else np.ascontiguousarray(samples[..., :3])
     alpha = np.ascontiguousarray(samples[..., -1]) if channels in (2, 4) else None
     return pixels, alpha, grey
+
+
+def with_straight_alpha(samples: np.ndarray) -> np.ndarray:
+    """uint16 [h, w, channels], the last of them an alpha that the others were multiplied with, undone."""
+    alpha = samples[..., -1:].astype(np.uint32)
+    colour = np.minimum((samples[..., :-1].astype(np.uint32) * 65535 + alpha // 2) // np.maximum(alpha, 1), 65535)
+    return np.concatenate([colour.astype(np.uint16), samples[..., -1:]], axis=2)
