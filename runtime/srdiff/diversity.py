@@ -124,7 +124,7 @@ class Wanted:
             raise OptionError(f"samples is {self.samples}; it is at least 1")
         for name, wanted in (("average", self.average), ("uncertainty", self.uncertainty)):
             if wanted and self.samples < 2:
-                raise OptionError(f"{name} is taken over several samples and 1 was asked for; add --samples 8")
+                raise OptionError(f"{name} is taken over several samples and 1 was asked for; add samples=8")
 
     def targets(self, target: Path | None) -> list[Path | None]:
         """The files to write, in the order of :meth:`make`; None is standard output.

@@ -180,7 +180,7 @@ class Sampler:
         if self.eta is not None and not 0 <= self.eta <= 1:
             raise OptionError(f"eta is {self.eta}; it lies between 0 and 1")
         if self.name == "ddpm" and self.eta not in (None, 1):
-            raise OptionError(f"eta is {self.eta} and ddpm has no eta but 1; take --sampler ddim with it")
+            raise OptionError(f"eta is {self.eta} and ddpm has no eta but 1; take ddim with it")
 
     @property
     def family(self) -> str:

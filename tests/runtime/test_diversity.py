@@ -136,7 +136,8 @@ def test_command_writes_samples_mean_and_map(tmp_path: Path, small: Photo) -> No
     assert {path.name for path in tmp_path.iterdir()} == {"in.png", *written}
     assert "skipped" in run("--samples", "2", "--uncertainty")
     (tmp_path / "in_x4_2.png").unlink()
-    assert "skipped" not in run("--samples", "2", "--uncertainty")
+    again = run("--samples", "2", "--uncertainty")
+    assert "skipped" not in again and "in_x4_1.png exists; kept" in again
     run("--samples", "2", "--average")
     samples = [np.asarray(Image.open(tmp_path / f"in_x4_{index}.png"), np.float64) for index in (1, 2)]
     mean = np.asarray(Image.open(tmp_path / "in_x4.png"), np.float64)

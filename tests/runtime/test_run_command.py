@@ -185,7 +185,11 @@ def test_debug_shows_the_traceback(folder):
 def test_two_inputs_for_one_result(folder):
     (folder / "other").mkdir()
     shutil.copy(folder / "in.png", folder / "other" / "in.png")
-    assert "both become" in error_of(run("in.png", "other/in.png", "-o", "out/", *QUICK, cwd=folder))
+    shutil.copy(folder / "in.png", folder / "fine.png")
+    result = run("in.png", "other/in.png", "fine.png", "-o", "out/", *QUICK, cwd=folder)
+    errors = [line for line in result.stderr.decode().splitlines() if line.startswith("Error: ")]
+    assert result.returncode == 2 and len(errors) == 2 and all("both become" in line for line in errors)
+    assert os.listdir(folder / "out") == ["fine.png"]
 
 
 def test_ctrl_c_leaves_nothing(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Iterable
 
 import click
@@ -46,8 +47,18 @@ class Command(click.Command):
         except Exception as error:
             if ctx.meta[_DEBUG]:
                 raise
-            click.echo(f"Error: {_sentence(error)}", err=True)
+            click.echo(f"Error: {self._typed(_sentence(error))}", err=True)
             ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
+
+    def _typed(self, sentence: str) -> str:
+        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words."""
+        for param in self.params:
+            if isinstance(param, click.Option) and param.name is not None:
+                option = max(param.opts, key=len)
+                if "_" in param.name:
+                    sentence = re.sub(rf"(?<![\w-]){param.name}(?![\w=])", option, sentence)
+                sentence = re.sub(rf"(?<![\w-]){param.name}=(?=\w)", f"{option} ", sentence)
+        return sentence
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -65,5 +76,5 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, SRDiffError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this; close other programs, or ask for smaller tiles with --tile"
+        return "there is not enough memory for this; close other programs, or ask for a smaller tile"
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"

@@ -166,5 +166,5 @@ def _check_size(name: str, width: int, height: int, max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageError(
             f"{name} is {width}x{height}, more than the limit of {max_pixels} pixels; "
-            "give a smaller image or raise the limit with --max-pixels"
+            "give a smaller image or raise max_pixels"
         )

@@ -54,7 +54,7 @@ def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
         raise OutputError("the picture has 16-bit colour or alpha, which is not written as tiff; choose png")
 
 
-def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str) -> None:
+def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str, quality: int | None = None) -> None:
     """Writes the photo with its ICC profile, EXIF and resolution, in a format of ``FORMATS``.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
@@ -65,11 +65,11 @@ def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str) -> Non
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
         with atomic_file(Path(target)) as temporary, temporary.open("wb") as stream:
-            _encode(photo, stream, format)
+            _encode(photo, stream, format, quality)
         return
     encoded = io.BytesIO()  # encoders seek, pipes do not
     try:
-        _encode(photo, encoded, format)
+        _encode(photo, encoded, format, quality)
         target.write(encoded.getbuffer())
         target.flush()
     except OSError as error:
@@ -80,7 +80,7 @@ def _transparent(photo: Photo) -> bool:
     return photo.alpha is not None and bool((photo.alpha < np.iinfo(photo.alpha.dtype).max).any())
 
 
-def _encode(photo: Photo, stream: BinaryIO, format: str) -> None:
+def _encode(photo: Photo, stream: BinaryIO, format: str, quality: int | None) -> None:
     """Writes to a seekable stream; OSError is left to the caller, who knows the name."""
     # WebP knows no grey, and a grey profile does not fit colour.
     if photo.icc_profile and photo.icc_profile[16:20] == b"GRAY" and (format == "webp" or not photo.grey):
@@ -93,7 +93,10 @@ def _encode(photo: Photo, stream: BinaryIO, format: str) -> None:
             png.write_chunks(stream, _deep_png_chunks(photo))
             return
         image = to_pil(photo if format == "tiff" else eight_bit(photo))
-        image.save(stream, _PILLOW_FORMAT[format], **_QUALITY.get(format, {}), **pillow_info(photo))
+        lossy = dict(_QUALITY.get(format, {}))
+        if lossy and quality is not None:
+            lossy["quality"] = quality
+        image.save(stream, _PILLOW_FORMAT[format], **lossy, **pillow_info(photo))
     except (ValueError, ArithmeticError, struct.error, MemoryError) as error:
         raise OutputError(f"the picture cannot be stored as {format} ({one_line(error)}); choose another") from error
 

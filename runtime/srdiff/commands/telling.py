@@ -1,0 +1,115 @@
+"""What ``srdiff-run`` says: a bar while it runs, a line for each image, a sum at the end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from typing import Iterable
+
+import click
+from tqdm import tqdm
+
+from ..jobs.sources import Found
+from ..jobs.targets import Job, finished
+from ..jobs.work import DONE, FAILED, SKIPPED, Outcome, Settings, attempt
+from ..progress import Progress
+from ..upscaler import Upscaler
+
+
+class Teller:
+    """Speaks on standard error, and JSON lines on standard output where they are wanted.
+
+    Args:
+        settings: of the run.
+        jobs: how many there are.
+        quiet: say errors only.
+        as_json: write one JSON line per image.
+    """
+
+    def __init__(self, settings: Settings, jobs: int, quiet: bool, as_json: bool) -> None:
+        self._settings = settings
+        self._jobs = jobs
+        self._quiet = quiet
+        self._as_json = as_json
+
+    def found(self, found: Found, recursive: bool) -> None:
+        """What of the inputs is not read, and why."""
+        if found.results:
+            count = len(found.results)
+            self._say(
+                f"left out, as results of other inputs: {found.results[0]}{f' and {count - 1} more' * (count > 1)}"
+            )
+        if found.left_out:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
+            advice = " (--recursive takes folders)" if found.left_out["folder"] and not recursive else ""
+            self._say(f"left out, as they are not read: {kinds}{advice}")
+
+    def planned(self, job: Job) -> None:
+        """A line of a dry run."""
+        if job.problem is not None:
+            click.echo(f"Error: {job.problem}", err=True)
+            return
+        for target in self._settings.wanted.targets(job.target):
+            there = target is not None and finished(target) and not self._settings.overwrite
+            click.echo(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
+
+    def watched(self, upscaler: Upscaler, job: Job) -> tuple[Outcome, str]:
+        """Do a job behind a bar; its outcome, and how it was made."""
+        name = job.source.path.name if job.source.path else job.source.name
+        with tqdm(desc=name, unit="step", disable=True if self._quiet else None, leave=False) as bar:
+
+            def show(progress: Progress) -> None:
+                bar.total = progress.total
+                bar.update(progress.done - bar.n)
+
+            outcome = attempt(upscaler, job, self._settings, show)
+        engine, manifest = upscaler.engine, upscaler.bundle.manifest
+        sampling = manifest.sampling_label(self._settings.sampler or manifest.sampler())
+        return outcome, f"{engine.name} {engine.device} {engine.precision}, {sampling}, seed {self._settings.seed}"
+
+    def came_out(self, outcomes: Iterable[tuple[Outcome, str]]) -> None:
+        """Tell each outcome as it comes; leave with the worst failure's exit code."""
+        counts: Counter[str] = Counter()
+        worst = 0
+        for outcome, how in outcomes:
+            counts[outcome.status] += 1
+            if self._as_json:
+                click.echo(json.dumps(self._as_record(outcome, how)))
+            if outcome.error is not None:
+                if self._jobs == 1:
+                    raise outcome.error
+                click.echo(f"Error: {outcome.error}", err=True)
+                worst = max(worst, outcome.error.exit_code)
+            else:
+                self._tell(outcome, how)
+        if self._jobs != 1:
+            self._say(f"{counts[DONE]} enlarged, {counts[SKIPPED]} skipped, {counts[FAILED]} failed")
+        if worst:
+            sys.exit(worst)
+
+    def _tell(self, outcome: Outcome, how: str) -> None:
+        for kept in outcome.kept:
+            done = "skipped" if outcome.status == SKIPPED else "kept"
+            self._say(f"{kept} exists; {done} (--overwrite replaces it)")
+        if outcome.size is not None:
+            written = ", ".join(map(str, outcome.written)) or "standard output"
+            shrunk = "" if self._settings.scale is None and self._settings.size is None else " (shrunk)"
+            width, height = outcome.size
+            self._say(f"{written}: {width}x{height}{shrunk}, {how}, {outcome.seconds:.1f} s")
+
+    def _as_record(self, outcome: Outcome, how: str) -> dict[str, object]:
+        return {
+            "input": outcome.job.source.name,
+            "status": outcome.status,
+            "written": [str(path) for path in outcome.written],
+            "kept": [str(path) for path in outcome.kept],
+            "size": outcome.size,
+            "seconds": round(outcome.seconds, 3),
+            "how": how,
+            "error": None if outcome.error is None else str(outcome.error),
+        }
+
+    def _say(self, line: str) -> None:
+        if not self._quiet:
+            click.echo(line, err=True)

@@ -1,0 +1,118 @@
+"""Which images a list of files and folders stands for."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterable
+
+from ..errors import ImageError
+from ..photo.formats import readable_suffixes, unread_kind
+
+STREAM = "-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to read.
+
+    Attributes:
+        path: None is standard input.
+        folder: that was asked for and in which it was found; None for a file that was named itself.
+    """
+
+    path: Path | None
+    folder: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.path is None else str(self.path)
+
+
+@dataclass
+class Found:
+    """What came of looking.
+
+    Attributes:
+        sources: the images, those of a folder in the order of their names.
+        results: files that are this tool's own results of some of them, and so are not read.
+        left_out: how many entries of folders are not read, by kind: ``HEIC``, ``camera raw``, ``folder``, …
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    results: list[Path] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False) -> Found:
+    """The images that files, folders and ``-`` (standard input) stand for, each once.
+
+    Args:
+        suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
+            of the same folder is among the images; alone it is an image.
+        recursive: take folders in folders, too; links to folders are not followed.
+
+    Raises:
+        ImageError: a folder cannot be read or holds no image.
+    """
+    found = Found()
+    seen = set()
+    for text in inputs:
+        for source in _named(text, recursive, found):
+            if source.path not in seen:
+                seen.add(source.path)
+                found.sources.append(source)
+    stems = {(path.parent, name) for path in seen if path is not None for name in (path.stem, path.name)}
+    pattern = re.compile(rf"(.+){re.escape(suffix)}(_\d+|_uncertainty)?") if suffix else None
+
+    def is_result(path: Path | None) -> bool:
+        match = pattern.fullmatch(path.stem) if pattern and path is not None else None
+        return match is not None and path is not None and (path.parent, match.group(1)) in stems
+
+    found.results = [source.path for source in found.sources if source.path is not None and is_result(source.path)]
+    found.sources = [source for source in found.sources if not is_result(source.path)]
+    return found
+
+
+def _named(text: str, recursive: bool, found: Found) -> list[Source]:
+    """What one argument stands for."""
+    if text == STREAM:
+        return [Source(None)]
+    path = Path(text)
+    try:
+        if not path.is_dir():
+            return [Source(path)]
+        files = _files(path, recursive, found.left_out)
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{text} cannot be looked into ({reason}); give a file or folder that you may read") from error
+    if not files:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
+        but = f" that is read here, but {kinds}" if kinds else ""
+        raise ImageError(f"{path} holds no image{but}; give a folder with some, or a file")
+    return [Source(file, path) for file in files]
+
+
+def _files(folder: Path, recursive: bool, left_out: Counter[str]) -> list[Path]:
+    """The images in a folder; what else is there is counted."""
+    readable = readable_suffixes()
+    files = []
+    for entry in sorted(folder.iterdir()):
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if recursive and not entry.is_symlink():
+                files += _files(entry, recursive, left_out)
+            else:
+                left_out["folder"] += 1
+        elif entry.is_symlink() and not entry.exists():
+            left_out["broken link"] += 1
+        elif not entry.is_file():
+            left_out["device or pipe"] += 1  # reading one could wait for ever
+        elif entry.suffix.lower() in readable:
+            files.append(entry)
+        else:
+            left_out[unread_kind(entry) or "other"] += 1
+    return files

@@ -1,0 +1,216 @@
+"""Where results go: never onto an input, never two onto one another."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..diversity import Wanted
+from ..errors import OptionError, OutputError, SRDiffError
+from ..photo.write import FORMATS, format_of
+from .sources import STREAM, Source
+
+DEFAULT_FORMAT = "png"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One image to make.
+
+    Attributes:
+        source: what is read.
+        target: the result's file, from which names of several results derive; None is standard output.
+        format: of the result, a key of :data:`srdiff.photo.write.FORMATS`.
+        problem: why it cannot be done, known before it begins.
+    """
+
+    source: Source
+    target: Path | None
+    format: str
+    problem: SRDiffError | None = None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a caller wants results.
+
+    Attributes:
+        output: a file, a folder, or ``-`` for standard output; None is beside each input.
+        format: a key of FORMATS; None takes the output's suffix, else png.
+        suffix: put behind a name where the result lies beside its input, like ``_x4``.
+
+    Raises:
+        OptionError: the format is unknown or contradicts the output's suffix, or the suffix is no part of a name.
+    """
+
+    output: str | None = None
+    format: str | None = None
+    suffix: str = "_x4"
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise OptionError(f"format is {self.format!r}; choose one of {', '.join(FORMATS)}")
+        if any(sign in self.suffix for sign in "/\\\0"):
+            raise OptionError(f"suffix is {self.suffix!r}; it is part of a file name and holds no slash")
+        named = self._format_of_output()
+        if self.format is not None and named is not None and named != self.format:
+            raise OptionError(
+                f"output {self.output} asks for {named} and format for {self.format}; leave out one of them"
+            )
+
+    def _format_of_output(self) -> str | None:
+        """What the output's suffix asks for, where it is a file's name with a suffix that can be written."""
+        if self.output is None or self.output == STREAM or Path(self.output).is_dir():
+            return None
+        try:
+            return format_of(self.output)
+        except OptionError:
+            return None
+
+    def jobs(self, sources: list[Source], wanted: Wanted) -> list[Job]:
+        """A job for each source. Those whose results would meet an input or one another are named apart where that
+        helps, and have their problem noted where it does not.
+
+        Raises:
+            OptionError: the output does not suit the sources.
+        """
+        if self.output == STREAM or (self.output is None and sources == [Source(None)]):
+            if len(sources) != 1:
+                raise OptionError(
+                    f"standard output takes one image and {len(sources)} were given; name a folder as output"
+                )
+            wanted.targets(None)
+            return [Job(sources[0], None, self.format or DEFAULT_FORMAT)]
+        if self.output is not None and not self._is_folder(sources):
+            jobs = [Job(sources[0], Path(self.output), self.format or self._format_of_file(self.output))]
+        else:
+            jobs = [self._beside_or_in_folder(source) for source in sources]
+            crowded = _crowded(jobs, wanted)
+            apart = [
+                self._beside_or_in_folder(job.source, whole_name=True) if job.target in crowded else job for job in jobs
+            ]
+            still = _crowded(apart, wanted)
+            jobs = [job if named.target in still else named for job, named in zip(jobs, apart)]
+        return _checked(jobs, wanted)
+
+    def _is_folder(self, sources: list[Source]) -> bool:
+        """Whether the output is a folder, present or to be made."""
+        assert self.output is not None
+        from_folder = any(source.folder is not None for source in sources)
+        if Path(self.output).is_dir() or self.output.endswith(("/", "\\")):
+            return True
+        if (len(sources) == 1 and not from_folder) or not sources:
+            return False
+        if self._format_of_output() is not None or Path(self.output).exists():
+            raise OptionError(
+                f"{len(sources)} images were given and output {self.output} is one file; name a folder, ending in /"
+            )
+        return True
+
+    def _format_of_file(self, output: str) -> str:
+        if not Path(output).suffix and _is_stream(Path(output)):
+            return DEFAULT_FORMAT  # a device or pipe
+        return format_of(output)
+
+    def _beside_or_in_folder(self, source: Source, whole_name: bool = False) -> Job:
+        """A source's result in the output folder, or beside the source or its folder.
+
+        Args:
+            whole_name: keep the source's suffix in the result's name: p.jpg -> p.jpg_x4.png.
+        """
+        if source.path is None:
+            raise OptionError("the result of standard input needs a file name; give one as output")
+        format = self.format or DEFAULT_FORMAT
+        name = source.path.name if whole_name else source.path.stem
+        if self.output is not None:
+            parent, suffix = Path(self.output), ""
+        elif source.folder is not None:
+            # resolved, since . and .. have no name to put a suffix to
+            folder = source.folder if source.folder.name not in ("", "..") else source.folder.resolve()
+            parent, suffix = folder.with_name(folder.name + self.suffix), ""
+        else:
+            parent, suffix = source.path.parent, self.suffix
+        if source.folder is not None:
+            parent = parent / source.path.parent.relative_to(source.folder)
+        if _same_folder(parent, source.path.parent):
+            suffix = self.suffix
+        return Job(source, parent / (name + suffix + FORMATS[format][0]), format)
+
+
+def finished(target: Path) -> bool:
+    """Whether there is a file at the target already: devices, pipes and folders are no results.
+
+    Raises:
+        OutputError: the system does not even look, as for names that are too long.
+    """
+    try:
+        return stat.S_ISREG(target.stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"{target} cannot be written ({reason}); choose another output") from error
+
+
+def _checked(jobs: list[Job], wanted: Wanted) -> list[Job]:
+    """The jobs with the problems that their targets have."""
+    crowded = _crowded(jobs, wanted)
+    inputs = {_identity(job.source.path): job.source.path for job in jobs if job.source.path is not None}
+
+    def problem(job: Job) -> SRDiffError | None:
+        if job.target is None:
+            return None
+        for target in wanted.targets(job.target):
+            assert target is not None
+            if _identity(target) in inputs:
+                return OutputError(
+                    f"the result of {job.source.name} would replace the input {inputs[_identity(target)]}; "
+                    "choose another output or suffix"
+                )
+        if job.target in crowded:
+            return OutputError(
+                f"{job.source.name} and another input would both become {job.target}; enlarge them apart"
+            )
+        return None
+
+    return [replace(job, problem=problem(job)) for job in jobs]
+
+
+def _crowded(jobs: list[Job], wanted: Wanted) -> set[Path]:
+    """Targets of jobs of which some result, derived names included, would be another job's, too."""
+    names = [
+        (job.target, _key(target)) for job in jobs if job.target for target in wanted.targets(job.target) if target
+    ]
+    count = Counter(key for _, key in names)
+    return {target for target, key in names if count[key] > 1}
+
+
+def _key(path: Path) -> str:
+    """What a path is called where the system does not tell capitals apart."""
+    text = os.path.normcase(os.path.abspath(str(path)))  # noqa: PTH100  # resolve fails at circles of links
+    return text.casefold() if sys.platform == "darwin" else text
+
+
+def _identity(path: Path) -> tuple[int, int] | str:
+    """The file itself, whatever its name: by device and inode where it exists."""
+    try:
+        found = path.stat()
+        return (found.st_dev, found.st_ino)
+    except (OSError, ValueError):
+        return _key(path)
+
+
+def _is_stream(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _same_folder(first: Path, second: Path) -> bool:
+    return _identity(first) == _identity(second)

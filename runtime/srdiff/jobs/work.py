@@ -1,0 +1,189 @@
+"""Makes one image: read, enlarge, write, and tell what came of it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..atomic_files import require_writable
+from ..diversity import Wanted
+from ..errors import OptionError, OutputError, SRDiffError, one_line
+from ..photo.photo import Photo
+from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
+from ..photo.write import check_storable, write_photo
+from ..progress import Watch
+from ..resize import bicubic
+from ..samplers import Sampler
+from ..upscaler import Upscaler
+from .targets import Job, finished
+
+DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A rectangle of the input, in its pixels after the EXIF orientation."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if min(self.left, self.top) < 0 or min(self.width, self.height) < 1:
+            raise OptionError(
+                f"crop is {self.left},{self.top},{self.width},{self.height}; it begins at 0 and has a size"
+            )
+
+    def apply(self, photo: Photo) -> Photo:
+        height, width = photo.pixels.shape[:2]
+        if self.left + self.width > width or self.top + self.height > height:
+            raise OptionError(
+                f"crop {self.left},{self.top},{self.width},{self.height} reaches out of the picture, which is "
+                f"{width}x{height}; give a rectangle within it"
+            )
+        part = (slice(self.top, self.top + self.height), slice(self.left, self.left + self.width))
+        alpha = None if photo.alpha is None else np.ascontiguousarray(photo.alpha[part])
+        return photo.enlarged(np.ascontiguousarray(photo.pixels[part]), alpha)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How images are made; the same for every image of a batch.
+
+    Attributes:
+        seed: of every image.
+        sampler: None takes the bundle's default preset.
+        wanted: how many results, and what is made of them.
+        crop: take this part of each input only.
+        scale: side of the result over side of the input, 1 up to the model's own; the model's result is shrunk to it
+            by the antialiased bicubic. None keeps the model's.
+        size: (width, height) of the result instead; within the model's result, aspect as given.
+        quality: of lossy formats, 1 to 100; None is the format's default here.
+        max_pixels: larger inputs are refused before they are decoded.
+        overwrite: replace results that exist.
+    """
+
+    seed: int = 0
+    sampler: Sampler | None = None
+    wanted: Wanted = field(default_factory=Wanted)
+    crop: Crop | None = None
+    scale: int | None = None
+    size: tuple[int, int] | None = None
+    quality: int | None = None
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and self.size is not None:
+            raise OptionError("scale and size both say how large the result is; leave out one of them")
+        if self.scale is not None and self.scale < 1:
+            raise OptionError(f"scale is {self.scale}; it is at least 1")
+        if self.size is not None and min(self.size) < 1:
+            raise OptionError(f"size is {self.size[0]}x{self.size[1]}; give a width and a height of at least 1")
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise OptionError(f"quality is {self.quality}; it is 1 to 100")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job.
+
+    Attributes:
+        status: ``done``, ``skipped`` (every result was there) or ``failed``.
+        written, kept: files made, and files that were there and stay; empty for standard output.
+        size: (width, height) of the result.
+        seconds: from reading to the last byte.
+        error: of a failure; names the source.
+    """
+
+    job: Job
+    status: str
+    written: tuple[Path, ...] = ()
+    kept: tuple[Path, ...] = ()
+    size: tuple[int, int] | None = None
+    seconds: float = 0.0
+    error: SRDiffError | None = None
+
+
+def attempt(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | None = None) -> Outcome:
+    """Do a job; whatever is wrong with its files becomes its outcome, so that the next one can follow.
+
+    Errors that say that nothing else would succeed either, such as an interrupt or a fault of this program, pass.
+    """
+    started = time.perf_counter()
+    try:
+        if job.problem is not None:
+            raise job.problem
+        outcome = _make(upscaler, job, settings, watch)
+    except SRDiffError as error:
+        return Outcome(job, FAILED, seconds=time.perf_counter() - started, error=_naming(job, error))
+    except (OSError, MemoryError, RecursionError, UnicodeError) as error:
+        refusal = OutputError(f"{job.source.name} failed ({type(error).__name__}: {one_line(error)}); try it alone")
+        return Outcome(job, FAILED, seconds=time.perf_counter() - started, error=refusal)
+    return outcome
+
+
+def _make(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | None) -> Outcome:
+    started = time.perf_counter()
+    wanted = settings.wanted
+    targets = wanted.targets(job.target)
+    kept = [] if settings.overwrite else [target for target in targets if target is not None and finished(target)]
+    if len(kept) == len(targets):
+        return Outcome(job, SKIPPED, kept=tuple(kept))
+    photo = read_photo(job.source.path or sys.stdin.buffer, settings.max_pixels)
+    if settings.crop is not None:
+        photo = settings.crop.apply(photo)
+    size = _result_size(upscaler, photo, settings)
+    check_storable(photo, job.format, upscaler.scale if size is None else 1)
+    if job.target is not None:
+        require_writable(job.target)
+    written = []
+    for target, result in zip(targets, wanted.make(upscaler, photo, settings.seed, settings.sampler, watch)):
+        if target is None or target not in kept:
+            shown = result if size is None else _shrunk(result, *size)
+            write_photo(shown, target or sys.stdout.buffer, job.format, settings.quality)
+            written += [target] if target is not None else []
+    height, width = shown.pixels.shape[:2]
+    return Outcome(job, DONE, tuple(written), tuple(kept), (width, height), time.perf_counter() - started)
+
+
+def _result_size(upscaler: Upscaler, photo: Photo, settings: Settings) -> tuple[int, int] | None:
+    """(height, width) to shrink the model's result to; None leaves it as it is."""
+    height, width = photo.pixels.shape[:2]
+    full = (height * upscaler.scale, width * upscaler.scale)
+    if settings.scale is not None:
+        if settings.scale > upscaler.scale:
+            raise OptionError(
+                f"scale {settings.scale} was asked for and the model enlarges {upscaler.scale} times; give less"
+            )
+        asked = (height * settings.scale, width * settings.scale)
+    elif settings.size is not None:
+        asked = (settings.size[1], settings.size[0])
+        if asked[0] > full[0] or asked[1] > full[1]:
+            raise OptionError(
+                f"size {asked[1]}x{asked[0]} is more than the {full[1]}x{full[0]} that the model makes of it; give less"
+            )
+    else:
+        return None
+    return None if asked == full else asked
+
+
+def _shrunk(photo: Photo, height: int, width: int) -> Photo:
+    alpha = None if photo.alpha is None else bicubic(photo.alpha, height, width)
+    return photo.enlarged(bicubic(photo.pixels, height, width), alpha)
+
+
+def _naming(job: Job, error: SRDiffError) -> SRDiffError:
+    """The error with the source's name in it, of the same class."""
+    text: Any = str(error)
+    if job.source.name in text:
+        return error
+    named = type(error)(f"{job.source.name}: {text}")
+    named.__cause__ = error
+    return named

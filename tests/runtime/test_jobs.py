@@ -1,0 +1,285 @@
+"""What is read, where results go, and what came of it; no file of a person's is ever lost."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import srdiff.commands.run as run_command
+from srdiff import ImageError, OptionError, OutputError
+from srdiff.diversity import Wanted
+from srdiff.jobs.sources import Source, find_sources
+from srdiff.jobs.targets import Destination
+from srdiff.jobs.work import Crop, Settings
+from srdiff.model_names import DEFAULT_MODEL
+from srdiff.upscaler import Upscaler
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (8, 10, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Upscaler:
+    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
+
+
+@pytest.fixture
+def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``srdiff-run`` in a folder of its own, with one step and an engine that is open already."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_command, "Upscaler", lambda *_: upscaler)
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+        result = CliRunner().invoke(run_command.main, words)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def picture(path: Path, value: int = 0) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(PICTURE + np.uint8(value)).save(path)
+    return path.read_bytes()
+
+
+def names(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_name_with_two_suffixes(srdiff_run, tmp_path):
+    for name in ("p.jpg", "p.png", "q.png"):
+        picture(tmp_path / "in" / name)
+    srdiff_run("in", "-o", "out")
+    assert names(tmp_path / "out") == {"p.jpg.png", "p.png.png", "q.png"}
+
+
+def test_results_are_no_inputs(srdiff_run, tmp_path):
+    picture(tmp_path / "p.png")
+    srdiff_run("p.png")
+    before = (tmp_path / "p_x4.png").read_bytes()
+    again = srdiff_run("p.png", "p_x4.png")
+    assert "left out, as results of other inputs: p_x4.png" in again.output and "exists; skipped" in again.output
+    assert names(tmp_path) == {"p.png", "p_x4.png"} and (tmp_path / "p_x4.png").read_bytes() == before
+    srdiff_run("p_x4.png")  # alone it is an image
+    assert "p_x4_x4.png" in names(tmp_path)
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_target_that_is_an_input(srdiff_run, tmp_path, link):
+    content = picture(tmp_path / "in.png")
+    for overwrite in ([], ["--overwrite"]):
+        refused = srdiff_run("in.png", "-o", "in.png", *overwrite, code=2)
+        assert "would replace the input in.png" in refused.output
+    if hasattr(Path, link):
+        getattr(tmp_path / "other.png", link)(tmp_path / "in.png")
+        assert "would replace" in srdiff_run("in.png", "-o", "other.png", "--overwrite", code=2).output
+    assert (tmp_path / "in.png").read_bytes() == content
+
+
+def test_the_inputs_own_folder_as_output(srdiff_run, tmp_path):
+    content = picture(tmp_path / "b" / "p.png")
+    srdiff_run("b", "-o", "b", "--overwrite")
+    assert names(tmp_path) == {"b/p.png", "b/p_x4.png"} and (tmp_path / "b" / "p.png").read_bytes() == content
+
+
+def test_each_target_by_itself(srdiff_run, tmp_path):
+    picture(tmp_path / "in.png")
+    srdiff_run("in.png")
+    first = (tmp_path / "in_x4.png").read_bytes()
+    result = srdiff_run("in.png", "--samples", "2", "--average", "--uncertainty")
+    assert (tmp_path / "in_x4.png").read_bytes() == first
+    assert "in_x4.png exists; kept" in result.output and "in_x4_uncertainty.png" in names(tmp_path)
+
+
+def test_derived_names_collide_too(srdiff_run, tmp_path):
+    picture(tmp_path / "in" / "y.png")
+    picture(tmp_path / "in" / "y_1.png")
+    result = srdiff_run("in", "-o", "out", "--samples", "2")
+    assert "4 enlarged" not in result.output and len(names(tmp_path / "out")) == 4
+
+
+def test_one_bad_file_stops_no_other(srdiff_run, tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"no image")
+    long = "c" * 250 + ".png"
+    picture(tmp_path / "in" / long)
+    picture(tmp_path / "in" / "d.png")
+    result = srdiff_run(*sorted((tmp_path / "in").iterdir()), code=2)
+    assert "2 enlarged, 0 skipped, 2 failed" in result.output
+    errors = [line for line in result.output.splitlines() if line.startswith("Error")]
+    assert "b.png" in errors[0] and "ccc" in errors[1]
+
+
+def test_what_is_left_out_is_counted(srdiff_run, tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    for name in ("a.cr2", "b.cr2", "c.jxl", "notes.txt"):
+        (tmp_path / "in" / name).write_bytes(b"?")
+    (tmp_path / "in" / "sub").mkdir()
+    os.mkfifo(tmp_path / "in" / "pipe.png")  # reading it would wait for ever
+    output = srdiff_run("in").output
+    for part in ("2 camera raw", "1 JPEG XL", "1 other", "1 folder", "1 device or pipe", "--recursive"):
+        assert part in output
+
+
+def test_recursive_keeps_the_tree(srdiff_run, tmp_path):
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "sub" / "a.png")
+    (tmp_path / "in" / "sub" / "round").symlink_to(tmp_path / "in")
+    srdiff_run("in", "-o", "out", "--recursive")
+    assert names(tmp_path / "out") == {"a.png", "sub/a.png"}
+
+
+def test_the_present_folder(srdiff_run, tmp_path, monkeypatch):
+    picture(tmp_path / "in" / "a.png")
+    monkeypatch.chdir(tmp_path / "in")
+    srdiff_run(".")
+    assert names(tmp_path) == {"in/a.png", "in_x4/a.png"}
+
+
+def test_output_that_does_not_fit(srdiff_run, tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    assert "name a folder" in srdiff_run("a.png", "b.png", "-o", "out.png", code=2).output
+    assert "leave out one of them" in srdiff_run("a.png", "-o", "m.jpg", "--format", "png", code=2).output
+    (tmp_path / "out.png").mkdir()
+    srdiff_run("a.png", "b.png", "-o", "out.png")
+    assert names(tmp_path / "out.png") == {"a.png", "b.png"}
+
+
+def test_scale_size_crop_quality_suffix(srdiff_run, tmp_path):
+    picture(tmp_path / "a.png")
+    assert "30x24" not in srdiff_run("a.png").output
+    assert "a_x3.png: 30x24 (shrunk)" in srdiff_run("a.png", "-s", "3").output
+    assert "20x10 (shrunk)" in srdiff_run("a.png", "--size", "20x10", "-o", "s.png").output
+    srdiff_run("a.png", "--crop", "2,1,8,4", "-o", "c.png")
+    assert Image.open(tmp_path / "c.png").size == (32, 16)
+    srdiff_run("a.png", "--quality", "20", "-o", "low.jpg")
+    srdiff_run("a.png", "-o", "high.jpg")
+    assert (tmp_path / "low.jpg").stat().st_size < (tmp_path / "high.jpg").stat().st_size / 2
+    srdiff_run("a.png", "--suffix", "-large")
+    assert (tmp_path / "a-large.png").exists()
+    assert "the model enlarges 4 times" in srdiff_run("a.png", "-s", "5", "-o", "n.png", code=2).output
+    assert "reaches out" in srdiff_run("a.png", "--crop", "4,0,8,4", "-o", "n.png", code=2).output
+    assert not (tmp_path / "n.png").exists()
+
+
+def test_a_dry_run_writes_nothing(srdiff_run, tmp_path):
+    picture(tmp_path / "a.png")
+    assert "a.png -> a_x4.png" in srdiff_run("a.png", "--dry-run").output
+    assert names(tmp_path) == {"a.png"}
+
+
+def test_json_lines_and_quiet(srdiff_run, tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"")
+    result = srdiff_run("a.png", "b.png", "--json", "--quiet", code=2)
+    lines = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    assert [line["status"] for line in lines] == ["done", "failed"]
+    assert lines[0]["written"] == ["a_x4.png"] and "b.png is empty" in lines[1]["error"]
+    assert "enlarged" not in result.output
+    assert "name a file as output" in srdiff_run("a.png", "--json", "-o", "-", code=2).output
+
+
+def test_options_are_typed_in_messages(srdiff_run, tmp_path):
+    picture(tmp_path / "a.png")
+    assert "raise --max-pixels" in srdiff_run("a.png", "--max-pixels", "5", code=2).output
+    assert "add --samples 8" in srdiff_run("a.png", "--average", code=2).output
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (lambda: Destination(suffix="a/b"), "no slash"),
+        (lambda: Destination(format="gif"), "choose one of"),
+        (lambda: Settings(scale=2, size=(4, 4)), "leave out one"),
+        (lambda: Settings(quality=101), "1 to 100"),
+        (lambda: Settings(size=(0, 4)), "at least 1"),
+        (lambda: Crop(-1, 0, 1, 1), "begins at 0"),
+        (lambda: Destination("-").jobs([Source(Path("a")), Source(Path("b"))], Wanted()), "takes one image"),
+        (lambda: Destination("out/").jobs([Source(None)], Wanted()), "needs a file name"),
+    ],
+)
+def test_values_check_themselves(make: Any, part: str) -> None:
+    with pytest.raises(OptionError, match=part):
+        make()
+
+
+def test_a_device_is_no_finished_result(tmp_path: Path) -> None:
+    from srdiff.jobs.targets import finished
+
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "s"))
+    assert not finished(Path("/dev/null")) and not finished(tmp_path) and not finished(tmp_path / "s")
+    with pytest.raises(OutputError, match="too long"):
+        finished(tmp_path / ("n" * 300))
+    server.close()
+
+
+def sources_of(inputs: list[str], recursive: bool) -> list[Source]:
+    try:
+        return find_sources(inputs, "_x4", recursive).sources
+    except ImageError:
+        return []
+
+
+FILES = ["a.png", "a.jpg", "b.png", "a_x4.png", "b_x4_1.png", "sub/a.png", "bad.png", "c.cr2"]
+EXISTING = ["a_x4.png", "b_x4.png", "out/a.png", "out/b.png", "b_x4_uncertainty.png", "out.png"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    inputs=st.lists(st.sampled_from([*FILES, ".", "sub"]), min_size=1, max_size=4),
+    there=st.sets(st.sampled_from(EXISTING)),
+    output=st.sampled_from([None, "out", "out/", ".", "sub", "a.png", "out.png", "b_x4.png"]),
+    samples=st.sampled_from([[], ["--samples", "2"], ["--samples", "2", "--average", "--uncertainty"]]),
+    overwrite=st.booleans(),
+    recursive=st.booleans(),
+    full=st.booleans(),
+)
+def test_no_file_is_changed_unasked(
+    srdiff_run, tmp_path_factory, monkeypatch, inputs, there, output, samples, overwrite, recursive, full
+):
+    """Whatever is given, whatever lies there: only --overwrite replaces a file, and never an input."""
+    folder = tmp_path_factory.mktemp("any")
+    monkeypatch.chdir(folder)
+    for name in FILES:
+        picture(folder / name, 7) if name.endswith(("png", "jpg")) else (folder / name).write_bytes(b"raw")
+    (folder / "bad.png").write_bytes(b"damaged")
+    for name in there - set(FILES):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    expected = {os.path.relpath(folder / source.name, folder) for source in sources_of(inputs, recursive)}
+    if full:  # one injected failure: the disk takes nothing more
+
+        def no_space(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr("srdiff.photo.write._encode", no_space)
+    words = [*inputs, *samples, *(["-o", output] if output else [])]
+    words += ["--overwrite"] * overwrite + ["--recursive"] * recursive + ["--steps", "1", "--json"]
+    result = CliRunner().invoke(run_command.main, [*words, "--engine", "onnxruntime", "--device", "cpu"])
+    monkeypatch.undo()
+    assert result.exit_code in (0, 2) and "unexpected" not in result.output, result.output
+    after = {name: (folder / name).read_bytes() for name in names(folder)}
+    records = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    written = {os.path.relpath(folder / path, folder) for record in records for path in record["written"]}
+    read = {os.path.relpath(folder / record["input"], folder) for record in records}
+    changed = {name for name, content in before.items() if after.get(name) != content}
+    assert changed <= (written if overwrite else set())
+    assert not changed & read, "an input was replaced"
+    assert set(after) - set(before) <= written, "a file that nobody was told of"
+    assert all(record["status"] in ("done", "skipped", "failed") for record in records)
+    assert records or "Error" in result.output
+    assert not records or read == expected, "an input is not accounted for"
