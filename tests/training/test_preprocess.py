@@ -199,7 +199,7 @@ def test_a_killed_run_goes_on(jobs: int, photos: Path, tmp_path: Path, monkeypat
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("srdiff_training.data.crops.preprocess_record.Record.write_now_and_then", stop)
+        patch.setattr("srdiff_training.data.preprocess_record.Record.write_now_and_then", stop)
         assert run(photos, tmp_path / "out", jobs=jobs).exit_code == 130
     out = tmp_path / "out/holiday/train"
     (out / "X1/.0123456789abcdef.png").write_bytes(b"half")
