@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from srdiff.bundle import MANIFEST_NAME
 from srdiff.errors import DeviceError
+from srdiff.mindspore_log import keep_quiet
 from srdiff_training.measure.cache import cache_folder
 
 
@@ -23,7 +23,7 @@ def card_bundle() -> Path:
     target = cache_folder() / "card_random.srdiff"
     if (target / MANIFEST_NAME).is_file():
         return target
-    os.environ.setdefault("GLOG_v", "4")
+    keep_quiet()
     try:
         import mindspore as ms
 

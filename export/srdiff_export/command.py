@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
 from srdiff.errors import OptionError
 from srdiff.manifest import Manifest
+from srdiff.mindspore_log import keep_quiet
 from srdiff_export.convert import ConvertOptions, convert_bundle
 from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
@@ -136,7 +136,7 @@ def main(
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --bundle or --inspect")
     if profiles or soc is not None:
         raise click.UsageError("--profiles and --soc are for --bundle")
-    os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
+    keep_quiet()
     from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
     target = output or ckpt.with_suffix(".srdiff")

@@ -15,6 +15,7 @@ from srdiff.engines.mindspore_lite_engine import reads
 from srdiff.errors import DeviceError, PackageError, ParityError
 from srdiff.graph_io import COEF, COND, ENCODER, LR, STEP, TIME_BIAS, Coefficients
 from srdiff.noise import philox_noise
+from srdiff.pixels import to_signed
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 from srdiff_training.model.graphs import CellEngine, example_inputs
@@ -131,7 +132,7 @@ class _References:
         step_inputs[TIME_BIAS] = bundle.time_bias()[manifest.schedule.timesteps // 2].reshape(1, -1, 1, 1)
         size = (lr_shape[1], lr_shape[0])
         self.photo = np.asarray(Image.open(PHOTO).convert("RGB").resize(size, Image.Resampling.BOX))
-        photo_lr = (self.photo.transpose(2, 0, 1)[None] / 127.5 - 1).astype(np.float32)
+        photo_lr = to_signed(self.photo)[None]
         random_lr = np.random.default_rng(1).uniform(-1, 1, photo_lr.shape).astype(np.float32)
         self.cases: list[tuple[str, str, dict[str, np.ndarray], dict[str, np.ndarray]]] = []
         for kind, lr in (("random", random_lr), ("photo", photo_lr)):

@@ -13,6 +13,7 @@ import numpy as np
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
 from .photo.convert import photo_from, to_array, to_pil
+from .pixels import to_signed
 from .progress import Callback, watch_with
 from .samplers import DDPM, Plan
 from .upscaler import Upscaler
@@ -89,7 +90,7 @@ def fuse(
             f"give {photo.pixels.dtype} of {width}x{height}, {upscaler.scale} times the input"
         )
     lr_up = manifest.lr_up.apply(photo.pixels, height, width)
-    hr = picture.pixels.transpose(2, 0, 1) * np.float32(2 / np.iinfo(picture.pixels.dtype).max) - 1
+    hr = to_signed(picture.pixels)
     residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -1, 1)
 
     if manifest.student_steps is not None:

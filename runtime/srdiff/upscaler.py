@@ -21,6 +21,7 @@ from .noise import NoiseSource, philox_noise
 from .opening import open_for
 from .photo.convert import photo_from, to_array, to_pil
 from .photo.photo import Photo
+from .pixels import to_signed
 from .progress import Callback, Watch, watch_with
 from .resize import bicubic
 from .samplers import Plan, Sampler
@@ -180,8 +181,7 @@ class Upscaler:
     ) -> np.ndarray:
         """Run the sampler's plan: integer pixels [h, w, 3] -> x_0 [3, scale * h, scale * w] float32, unclamped."""
         rows, columns = (side * self.scale for side in pixels.shape[:2])
-        white = np.iinfo(pixels.dtype).max
-        lr = pixels.transpose(2, 0, 1).astype(np.float32) * np.float32(2 / white) - 1
+        lr = to_signed(pixels)
         margin = self.bundle.manifest.margin
         height, width = (self._padded(size + 2 * margin) for size in lr.shape[1:])
         tile, overlap = self._fit(height, width)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import tempfile
 import threading
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from ..errors import BundleError, DeviceError, OptionError, PackageError
 from ..graph_io import OUTPUTS, STEP, Shapes, graph_of
+from ..mindspore_log import keep_quiet
 from .ascend import require_ascend
 from .base import Arrays, Engine, Graph, Loop
 from .host_update import HostUpdate
@@ -201,7 +201,7 @@ def reads(model: bytes) -> bool:
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> LiteEngine:
     """Raises PackageError without MindSpore Lite, DeviceError without the device, its libraries or the precision."""
     parsed = LiteOptions.parse(device, precision, options)
-    os.environ.setdefault("GLOG_v", "4")  # each refusal has a sentence here; Lite's own log is for those who ask
+    keep_quiet()
     try:
         import mindspore_lite as lite
     except ImportError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -16,6 +15,7 @@ from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import DeviceError, OptionError, ParityError
+from srdiff.mindspore_log import keep_quiet
 from srdiff.upscaler import Upscaler
 
 from ..measure.pairs import find_pairs
@@ -115,7 +115,7 @@ def _open(
         deployed = Upscaler.from_bundle(bundle, engine=engine, precision=precision, threads=threads)
     models = {}
     if ckpt is not None:
-        os.environ.setdefault("GLOG_v", "4")  # MindSpore's log, of warnings about this machine and its own internals
+        keep_quiet()
         try:
             import mindspore as ms
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from srdiff import __version__
 from srdiff.commands.command import Command
+from srdiff.mindspore_log import keep_quiet
 
 
 @click.command(cls=Command)
@@ -30,7 +29,7 @@ def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], 
     The output folder gets checkpoints that srdiff-export takes, log.csv and log.png. Ctrl-C and SIGTERM save before
     they end the run.
     """
-    os.environ.setdefault("GLOG_v", "3")  # MindSpore's log: errors, no warnings about this machine and its internals
+    keep_quiet()
     from ..run.settings import load_settings
 
     settings = load_settings(stage, config, changes)

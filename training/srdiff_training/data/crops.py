@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, Sequence
 
-import mindspore.dataset as ds
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
 from srdiff.errors import ImageError
+from srdiff.pixels import to_signed
 
 from ..measure.pairs import Pair, find_pairs
 from ..run.settings import Settings
@@ -173,11 +172,11 @@ class Crops:
             source, top, left = degraded_window(photo, top, left, side, scale, damage)
         lr = source[top:, left:][:side, :side]
         if self.settings.stage == "rrdb":
-            return crop.turned(_signed(lr)), crop.turned(_signed(hr))
+            return crop.turned(to_signed(lr)), crop.turned(to_signed(hr))
         lr_up = self.recipe.crop(source, top, left, side, side, scale)
         t = np.array(self.timesteps[rng.integers(len(self.timesteps))], np.int32)
         noise = rng.standard_normal((3, patch, patch), np.float32)
-        return crop.turned(_signed(lr)), crop.turned(lr_up), crop.turned(_signed(hr)), t, noise
+        return crop.turned(to_signed(lr)), crop.turned(lr_up), crop.turned(to_signed(hr)), t, noise
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """A place, evenly over all photos' pixels, and one of the eight ways to turn a square."""
@@ -187,21 +186,3 @@ class Crops:
         height, width = self.photos.lr[photo].shape[:2]
         flips = rng.integers(2, size=3).astype(bool).tolist()
         return Crop(photo, int(u[1] * (height - side + 1)), int(u[2] * (width - side + 1)), *flips)
-
-
-def _signed(pixels: np.ndarray) -> np.ndarray:
-    """uint8 [h, w, 3] -> float32 [3, h, w] in [-1, 1]."""
-    return pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(127.5) - 1
-
-
-def batches(crops: Crops) -> ds.Dataset:
-    """Batches in the order of their steps, made by threads ahead of time."""
-    ds.config.set_prefetch_size(4)  # of batches, too: the usual 16 would hold gigabytes
-    source = ds.GeneratorDataset(
-        crops,
-        COLUMNS[crops.settings.stage],
-        shuffle=False,
-        num_parallel_workers=min(crops.settings.workers, os.cpu_count() or 1),  # more are refused
-        python_multiprocessing=False,
-    )
-    return source.batch(crops.share, drop_remainder=True)

@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import nn
 
 from srdiff.errors import ImageError
+from srdiff.pixels import to_signed
 
 from ..model.network import SRDiff
 from ..model.rrdb import RRDBUpscaler
@@ -66,7 +67,6 @@ class AveragedValidator:
         return psnr, ssim
 
     def _enlarged(self, hr: np.ndarray, lr: np.ndarray) -> dict[str, float | None]:
-        signed = lr.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - 1
-        image = self.copy(ms.Tensor(signed)).asnumpy()[0].transpose(1, 2, 0)
+        image = self.copy(ms.Tensor(to_signed(lr)[None])).asnumpy()[0].transpose(1, 2, 0)
         pixels = np.rint(np.clip((image + 1) * 127.5, 0, 255)).astype(np.uint8)
         return fidelity(hr, pixels, self.settings.network.scale)
