@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from .errors import ImageError
+from .photo.bleed import bled
+from .photo.neutral import is_neutral, neutralise
 from .photo.photo import Photo
 from .resize import bicubic
 
@@ -35,10 +37,12 @@ def project(result: Photo, source: Photo, passes: int = PASSES) -> Photo:
             f"{source.pixels.dtype} input of {width}x{height}; give the photo that was enlarged"
         )
     white = np.iinfo(source.pixels.dtype).max
-    target = source.pixels.astype(np.float64)
+    target = bled(source).pixels.astype(np.float64)
     estimate = result.pixels.astype(np.float64)
     for _ in range(passes):
         missing = target - bicubic(estimate, height, width)
         estimate = np.clip(estimate + bicubic(missing, rows, columns), 0, white)
     pixels = np.rint(estimate).astype(result.pixels.dtype)
+    if is_neutral(source):
+        neutralise(pixels)
     return result.enlarged(pixels, result.alpha)

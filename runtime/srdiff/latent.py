@@ -12,6 +12,7 @@ import numpy as np
 
 from .errors import ImageError, OptionError
 from .noise import NoiseSource, philox_noise
+from .photo.bleed import bled
 from .photo.convert import photo_from, to_array, to_pil
 from .pixels import to_signed
 from .progress import Callback, watch_with
@@ -81,7 +82,7 @@ def fuse(
     """
     if not 0 < strength <= 1:
         raise OptionError(f"strength is {strength}; it lies above 0 and at most at 1")
-    photo, picture = photo_from(image), photo_from(content)
+    photo, picture = bled(photo_from(image)), bled(photo_from(content))
     manifest = upscaler.bundle.manifest
     height, width = (side * upscaler.scale for side in photo.pixels.shape[:2])
     if picture.pixels.shape != (height, width, 3) or picture.pixels.dtype != photo.pixels.dtype:

@@ -19,7 +19,9 @@ from .machine import usable_memory
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
 from .opening import open_for
+from .photo.bleed import bled
 from .photo.convert import photo_from, to_array, to_pil
+from .photo.neutral import is_neutral, neutralise
 from .photo.photo import Photo
 from .pixels import to_signed
 from .progress import Callback, Watch, watch_with
@@ -155,6 +157,7 @@ class Upscaler:
             watch: called with a :class:`srdiff.progress.Progress` after each run of the step graph.
         """
         plan = self.bundle.manifest.plan(sampler or self.bundle.manifest.sampler())
+        photo = bled(photo)
         return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), watch))
 
     def compose(self, photo: Photo, x0: np.ndarray) -> Photo:
@@ -169,6 +172,8 @@ class Upscaler:
             lr_up = manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
             hr = np.clip(x0[:, band], -1, 1) / np.float32(manifest.res_rescale) + lr_up
             result[band] = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).transpose(1, 2, 0)
+        if is_neutral(photo):
+            neutralise(result)
         alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height * scale, width * scale)
         return photo.enlarged(result, alpha)
 

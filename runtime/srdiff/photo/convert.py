@@ -11,11 +11,9 @@ from PIL import Image
 from ..errors import ImageError
 from .decoding import decoding
 from .metadata import dpi_of, exif_of, loaded_exif, texts_of
+from .neutral import luma
 from .photo import Photo
 from .samples import MANAGED, from_unit_range, split, stored_samples, upright, with_key_colour
-
-# Pillow's own luma: BT.601 in 16 binary digits, so equal channels come back as they are.
-_LUMA = (19595, 38470, 7471)
 
 
 def photo_from(image: Image.Image | np.ndarray) -> Photo:
@@ -53,7 +51,7 @@ def photo_of(image: Image.Image, stored: np.ndarray) -> Photo:
 
 def to_array(photo: Photo) -> np.ndarray:
     """The photo as it is stored: [h, w] grey, [h, w, 2] grey and alpha, [h, w, 3] RGB or [h, w, 4] RGBA."""
-    colour = _luma(photo.pixels) if photo.grey else photo.pixels
+    colour = luma(photo.pixels) if photo.grey else photo.pixels
     return colour if photo.alpha is None else np.dstack([colour, photo.alpha])
 
 
@@ -67,14 +65,6 @@ def to_pil(photo: Photo) -> Image.Image:
     image = Image.fromarray(np.ascontiguousarray(to_array(photo)))
     image.info.update(pillow_info(photo))
     return image
-
-
-def _luma(pixels: np.ndarray) -> np.ndarray:
-    """[h, w, 3] to [h, w] of the same dtype, rounded; 65535 is the most that fits the 32 bits."""
-    total = np.full(pixels.shape[:2], 1 << 15, np.uint32)
-    for channel, weight in enumerate(_LUMA):
-        total += np.multiply(pixels[..., channel], weight, dtype=np.uint32)
-    return (total >> 16).astype(pixels.dtype)
 
 
 def eight_bit(photo: Photo) -> Photo:
