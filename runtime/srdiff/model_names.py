@@ -19,15 +19,16 @@ def built_in() -> dict[str, Path]:
 def bundle_folder(model: Path | str | None = None) -> Path:
     """Where a model lies: a built-in model's name, or a bundle's folder; None is the default model.
 
-    A name goes before a folder of the same name in the present one: write ``./NAME`` for that.
+    A folder of one's own goes before a built-in model of the same name.
 
     Raises:
         BundleError: neither a name nor a folder.
     """
     if model is None:
         return DEFAULT_MODEL
-    known = built_in()
-    folder = known.get(str(model), Path(model))
+    folder, known = Path(model), built_in()
+    if not folder.exists() and str(model) in known:
+        return known[str(model)]
     if not folder.exists():
         raise BundleError(
             f"{model} is none of the built-in models, {', '.join(known)}, and no bundle, as it holds no manifest.json; "
