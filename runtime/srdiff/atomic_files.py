@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Iterator
-from uuid import uuid4
 
 from .errors import OutputError
+from .unfinished_files import forget, new_name
 
 _ADVICE = {
     errno.ENOENT: "create its folder first",
@@ -24,7 +25,8 @@ _ADVICE = {
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends.
+    """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends and the
+    disk has it.
 
     Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
     stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
@@ -37,14 +39,16 @@ def atomic_file(path: Path) -> Iterator[Path]:
         if final.exists() and not final.is_file():
             yield final
             return
-        # A name that does not grow with path's, and no mkstemp: its files are private whatever the umask.
-        temporary = final.with_name(f".{uuid4().hex}{final.suffix}")
+        # No mkstemp: its files are private whatever the umask.
+        temporary = final.with_name(new_name(final.suffix))
         try:
             yield temporary
+            _flush(temporary)
             temporary.replace(final)
         finally:
             with suppress(OSError):  # the rename has taken it, or it was never made
                 temporary.unlink()
+            forget(temporary.name)
     except OSError as error:
         raise cannot_write(path, error) from error
 
@@ -63,11 +67,18 @@ def require_writable(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f".{uuid4().hex}")
+        probe = path.with_name(new_name())
         probe.touch()
         probe.unlink()
+        forget(probe.name)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _flush(path: Path) -> None:
+    """To the disk: a machine that stops after the rename must not have the name without the content."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def stream_name(stream: BinaryIO, default: str) -> str:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff.resize import bicubic
+from srdiff.unfinished_files import forget, new_name
 from srdiff_training.commands.preprocess import main
 from srdiff_training.data import preprocess as module
 from srdiff_training.measure.pairs import find_pairs
@@ -202,7 +203,9 @@ def test_a_killed_run_goes_on(jobs: int, photos: Path, tmp_path: Path, monkeypat
         patch.setattr("srdiff_training.data.preprocess_record.Record.write_now_and_then", stop)
         assert run(photos, tmp_path / "out", jobs=jobs).exit_code == 130
     out = tmp_path / "out/holiday/train"
-    (out / "X1/.0123456789abcdef.png").write_bytes(b"half")
+    left = new_name(".png")
+    forget(left)
+    (out / "X1" / left).write_bytes(b"half")
     result = run(photos, tmp_path / "out")
     assert "6 images" in result.stdout and "3 photos done, 3 done before" in result.stdout
     assert len(files(out)) == 13

@@ -17,6 +17,7 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 
 from srdiff.errors import CheckpointError, OutputError
+from srdiff.unfinished_files import remove_leftovers
 from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.network import SRDiff
@@ -25,7 +26,7 @@ from srdiff_training.model.recipe_options import RecipeOptions
 from srdiff_training.run import snapshot
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.settings import Settings
-from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
+from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state
 from srdiff_training.run.train import build_network, build_step
 
 from .training_runs import SIZES, tiny_settings
@@ -250,7 +251,7 @@ def test_killed_in_the_middle_of_a_checkpoint(tmp_path: Path) -> None:
         for step, path in files:
             assert read_state(path)[0]["step"] == step
     assert any(name.startswith(".") for name in os.listdir(tmp_path))
-    remove_left_overs(tmp_path)
+    remove_leftovers(tmp_path)
     assert all(name.startswith("step_") for name in os.listdir(tmp_path))
 
 

@@ -10,11 +10,11 @@ from typing import Any, Dict, Iterator
 
 from srdiff.atomic_files import atomic_file, cannot_write
 from srdiff.errors import OptionError
+from srdiff.unfinished_files import remove_leftovers
 
 FILE_NAME = "preprocess.json"
 SECONDS = 5.0  # between two writes: what a killed run may have to make again
 IMAGES = "image_*.png"
-UNFINISHED = ".*.png"  # what atomic_file leaves when it is killed
 
 # "number", "images" made of it, and "stamp": sizes and times of its files
 Entry = Dict[str, Any]
@@ -46,8 +46,9 @@ class Record:
         try:
             for side in self._sides:
                 side.mkdir(parents=True, exist_ok=True)
-            for leftover in self._leftovers(overwrite):
-                leftover.unlink()
+                remove_leftovers(side)
+            for old in self._old_images() if overwrite else ():
+                old.unlink()
         except OSError as error:
             raise cannot_write(folder, error) from error
 
@@ -74,10 +75,9 @@ class Record:
                 )
         return entries
 
-    def _leftovers(self, overwrite: bool) -> list[Path]:
-        patterns = (UNFINISHED, IMAGES) if overwrite else (UNFINISHED,)
-        sides = [*self._sides, *(self.folder.glob("X[0-9]*") if overwrite else ())]
-        return list({path for side in sides for pattern in patterns for path in side.glob(pattern)})
+    def _old_images(self) -> list[Path]:
+        """Of whatever scale."""
+        return [path for side in self.folder.glob("X[0-9]*") for path in side.glob(IMAGES)]
 
     def require_sources(self, names: list[str]) -> None:
         """Raises OptionError where a photo that was used is no longer among these: its images would stay."""

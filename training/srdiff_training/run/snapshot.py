@@ -10,7 +10,6 @@ need no state.
 from __future__ import annotations
 
 import json
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,6 @@ from .stored_weights import set_parameter, stored_name
 STATE_NAME = "srdiff_train"
 BEST_NAME = "best.ckpt"
 _FILE = re.compile(r"^step_(\d+)\.ckpt$")
-# What `atomic_file` and MindSpore call a file before it is whole.
-_LEFT_OVER = re.compile(r"^\.[0-9a-f]{32}\.(ckpt|tmp)$")
 
 
 @dataclass(frozen=True)
@@ -151,8 +148,6 @@ def _save_checkpoint(content: list[dict[str, Any]], path: Path, words: dict[str,
     try:
         ms.save_checkpoint(content, str(path), append_dict=words)
         path.chmod(0o644)  # it writes files that nobody may change or replace
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
     finally:
         if unfinished.exists():
             unfinished.unlink()
@@ -162,13 +157,6 @@ def numbered(folder: Path) -> list[tuple[int, Path]]:
     """(steps done, file) of a run's checkpoints, oldest first."""
     matches = [(_FILE.match(file.name), file) for file in folder.glob("step_*.ckpt")]
     return sorted((int(match.group(1)), file) for match, file in matches if match)
-
-
-def remove_left_overs(folder: Path) -> None:
-    """Delete what a run that was killed while it wrote has left."""
-    for file in folder.glob(".*"):
-        if _LEFT_OVER.match(file.name):
-            file.unlink()
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], Settings]:

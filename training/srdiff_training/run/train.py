@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.errors import OptionError, OutputError, TrainingError
+from srdiff.unfinished_files import remove_leftovers
 
 from ..data.crops import Crops, Photos, batches
 from ..measure.validate_averaged import AveragedValidator
@@ -27,7 +28,7 @@ from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
 from .running_means import Meter
 from .settings import Settings
-from .snapshot import Progress, Snapshots, numbered, read_state, remove_left_overs
+from .snapshot import Progress, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
 
@@ -82,7 +83,7 @@ def train(settings: Settings, resume: bool = False, echo: Echo = print) -> Outco
     )
     crops = Crops(photos, settings, progress.step, devices.rank, devices.count)
     if devices.leads:
-        remove_left_overs(folder)
+        remove_leftovers(folder)
         with atomic_file(folder / SETTINGS_NAME) as temporary:
             temporary.write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
     return Loop(settings, train_step, snapshots, crops, devices, validate).run(progress)
