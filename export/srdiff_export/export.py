@@ -25,13 +25,12 @@ from srdiff_training.model.recipe_options import RecipeOptions
 from .ascend_tools import ASCEND_ORIENTED, check_optimize
 from .kept_checkpoint import CHECKPOINT_NAME, save_networks
 from .mindir_file import LiteStep, convert_for_ascend, export_mindir, require_converter
+from .opset import MINDSPORE_OPSET
 from .staging import require_fitting, staging
 from .verify import Comparison, require_parity, verify_bundle
 
 FORMATS = ("onnx", "mindir")
 DEFAULT_SHAPE = (64, 64)
-# What MindSpore's ONNX exporter writes.
-MINDSPORE_OPSET = 11
 PRECISIONS = {"fp32": "float32", "fp16": "float16"}
 
 

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srdiff.engines.base import SYMBOLIC_AXES
 
-from .export import MINDSPORE_OPSET
+from .opset import MINDSPORE_OPSET
 
 # Node attributes that bake the traced size, or that ONNX Runtime refuses beside explicit pads.
 _BAKED_ATTRIBUTES = ("output_shape", "auto_pad")

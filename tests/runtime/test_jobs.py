@@ -20,7 +20,7 @@ from srdiff import ImageError, OptionError, OutputError
 from srdiff.diversity import Wanted
 from srdiff.jobs.sources import Source, find_sources
 from srdiff.jobs.targets import Destination
-from srdiff.jobs.work import Crop, Settings
+from srdiff.jobs.work import Crop, JobSettings
 from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
 
@@ -202,9 +202,9 @@ def test_options_are_typed_in_messages(srdiff_run, tmp_path):
     [
         (lambda: Destination(suffix="a/b"), "no slash"),
         (lambda: Destination(format="gif"), "choose one of"),
-        (lambda: Settings(scale=2, size=(4, 4)), "leave out one"),
-        (lambda: Settings(quality=101), "1 to 100"),
-        (lambda: Settings(size=(0, 4)), "at least 1"),
+        (lambda: JobSettings(scale=2, size=(4, 4)), "leave out one"),
+        (lambda: JobSettings(quality=101), "1 to 100"),
+        (lambda: JobSettings(size=(0, 4)), "at least 1"),
         (lambda: Crop(-1, 0, 1, 1), "begins at 0"),
         (lambda: Destination("-").jobs([Source(Path("a")), Source(Path("b"))], Wanted()), "takes one image"),
         (lambda: Destination("out/").jobs([Source(None)], Wanted()), "needs a file name"),

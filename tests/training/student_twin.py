@@ -11,7 +11,7 @@ from racing.torch_reference import Weights, reference
 from torch import Tensor
 
 from srdiff.resize import bicubic
-from srdiff_training.run.settings import Settings
+from srdiff_training.run.settings import TrainSettings
 
 TAPS, POOLED = (1, 3, 6, 9, 12), (2, 4, 7, 10)
 SHIFT, SCALE = ([-0.030, -0.088, -0.188], [0.458, 0.448, 0.450])
@@ -22,7 +22,7 @@ class Twin:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainSettings,
         state: dict[str, np.ndarray],
         vgg: dict[str, np.ndarray] | None = None,
         discriminator: dict[str, np.ndarray] | None = None,

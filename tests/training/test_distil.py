@@ -22,7 +22,7 @@ from srdiff_training.model.config import NetworkConfig  # noqa: E402
 from srdiff_training.model.parameter_names import public_name, to_public_layout  # noqa: E402
 from srdiff_training.run.devices import Devices  # noqa: E402
 from srdiff_training.run.distil_step import START, DistilStep, TeacherResult, distil_rates, load_teacher  # noqa: E402
-from srdiff_training.run.settings import Settings, load_settings, settings_from  # noqa: E402
+from srdiff_training.run.settings import TrainSettings, load_settings, settings_from  # noqa: E402
 from srdiff_training.run.train import build_network, train  # noqa: E402
 
 from ..conftest import DATA  # noqa: E402
@@ -48,7 +48,7 @@ def save_teacher(folder: Path, family: str) -> Path:
     return save(folder / f"{family}.ckpt", state)
 
 
-def distil_settings(teacher: Path, data: Path, output: Path, distil: dict[str, Any], **changes: Any) -> Settings:
+def distil_settings(teacher: Path, data: Path, output: Path, distil: dict[str, Any], **changes: Any) -> TrainSettings:
     values = {**TINY, "data": str(data), "output": str(output), "teacher": str(teacher), "distil": distil, **changes}
     return settings_from("distil", values)
 

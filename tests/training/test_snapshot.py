@@ -25,8 +25,8 @@ from srdiff_training.model.parameter_names import to_own_layout, to_public_layou
 from srdiff_training.model.recipe_options import RecipeOptions
 from srdiff_training.run import snapshot
 from srdiff_training.run.devices import Devices
-from srdiff_training.run.settings import Settings
-from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state
+from srdiff_training.run.settings import TrainSettings
+from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
 from srdiff_training.run.train import build_network, build_step
 
 from .training_runs import SIZES, tiny_settings
@@ -34,7 +34,7 @@ from .training_runs import SIZES, tiny_settings
 LEIALI = {"family": "leiali", **SIZES, "encoder_bias": True, "use_attn": True, "up_input": True}
 
 
-def snapshots_of(settings: Settings, seed: int | None = None) -> Snapshots:
+def snapshots_of(settings: TrainSettings, seed: int | None = None) -> Snapshots:
     """Of a run not begun; with ``seed``, weights, averages and moments are all random and differ."""
     network = build_network(settings)
     step = build_step(network, settings, Devices())
@@ -58,16 +58,16 @@ def everything(snapshots: Snapshots) -> dict[str, np.ndarray]:
 def test_round_trip(tmp_path: Path, stage: str, network: dict, frozen: bool) -> None:
     """Weights, averages, moments and progress come back to the last bit."""
     if frozen:
-        snapshots_of(tiny_settings(tmp_path, tmp_path, "rrdb")).save(Progress(1))
+        snapshots_of(tiny_settings(tmp_path, tmp_path, "rrdb")).save(Position(1))
     changes = {"network": network, "freeze_encoder": frozen}
     if frozen:
         changes["encoder_from"] = str(tmp_path / "step_00000001.ckpt")
     settings = tiny_settings(tmp_path, tmp_path / "run", stage, **changes)
     (tmp_path / "run").mkdir()
     saved = snapshots_of(settings, seed=1)
-    path = saved.save(Progress(12, 27.5))
+    path = saved.save(Position(12, 27.5))
     loaded = snapshots_of(settings)
-    assert loaded.load(path) == Progress(12, 27.5)
+    assert loaded.load(path) == Position(12, 27.5)
     expected, actual = everything(saved), everything(loaded)
     assert set(expected) == set(actual)
     for name, array in expected.items():
@@ -80,7 +80,7 @@ def test_round_trip(tmp_path: Path, stage: str, network: dict, frozen: bool) -> 
 def test_the_export_finds_the_averaged_weights(tmp_path: Path, network: dict) -> None:
     settings = tiny_settings(tmp_path, tmp_path, network=network, schedule="linear", res_rescale=3)
     saved = snapshots_of(settings, seed=2)
-    checkpoint = load_checkpoint(saved.save(Progress(3)))
+    checkpoint = load_checkpoint(saved.save(Position(3)))
     assert checkpoint.config == settings.network
     assert checkpoint.schedule == settings.noise_schedule  # linear, not the default
     assert (checkpoint.res_rescale, checkpoint.clip_denoised) == (3.0, True)
@@ -109,14 +109,14 @@ def test_layouts_are_inverse(config: NetworkConfig) -> None:
 
 def test_rrdb_names_are_mindeditings(tmp_path: Path) -> None:
     settings = tiny_settings(tmp_path, tmp_path, "rrdb")
-    names = set(read_tensors(snapshots_of(settings).save(Progress(1))))
+    names = set(read_tensors(snapshots_of(settings).save(Position(1))))
     assert {"conv_first.weight", "RRDB_trunk.1.RDB3.conv5.weight", "trunk_conv.bias", "upconv1.conv4.weight"} < names
     assert {"upconv2.conv1.weight", "HRconv.weight", "conv_last.bias", "raw.HRconv.bias"} < names
 
 
 def test_encoder_from_rrdb(tmp_path: Path) -> None:
     rrdb = snapshots_of(tiny_settings(tmp_path, tmp_path, "rrdb"), seed=3)
-    path = rrdb.save(Progress(1))
+    path = rrdb.save(Position(1))
     settings = tiny_settings(tmp_path, tmp_path, encoder_from=str(path), freeze_encoder=True)
     network = build_network(settings)
     for parameter in network.encoder.get_parameters():
@@ -126,16 +126,16 @@ def test_encoder_from_rrdb(tmp_path: Path) -> None:
 
 def test_only_the_newest_are_kept_beside_the_best(tmp_path: Path) -> None:
     snapshots = snapshots_of(tiny_settings(tmp_path, tmp_path, keep=2))
-    snapshots.save_best(Progress(1, 20.0))
+    snapshots.save_best(Position(1, 20.0))
     for step in (2, 10, 9, 11):
-        snapshots.save(Progress(step))
+        snapshots.save(Position(step))
     assert [step for step, _ in numbered(tmp_path)] == [10, 11]
     assert read_state(tmp_path / "best.ckpt")[0]["step"] == 1
 
 
 def other_sizes(tmp_path: Path, stage: str, **sizes: int) -> str:
     settings = tiny_settings(tmp_path, tmp_path, stage, network={**SIZES, **sizes})
-    return str(snapshots_of(settings).save(Progress(1)))
+    return str(snapshots_of(settings).save(Position(1)))
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,11 @@ def test_full_disk(tmp_path: Path) -> None:
         pytest.skip("mounting is not permitted")
     try:
         snapshots = snapshots_of(tiny_settings(tmp_path, disk), seed=4)
-        first = snapshots.save(Progress(1))
+        first = snapshots.save(Position(1))
         with pytest.raises(OutputError, match=r"step_00000009.ckpt cannot be written \(No space left.*free some space"):
             for step in range(2, 10):
                 (disk / f"filler{step}").write_bytes(bytes(min(60_000, _free(disk))))
-                snapshots.save(Progress(9))
+                snapshots.save(Position(9))
         assert read_state(first)[0]["step"] == 1
         assert [name for name in os.listdir(disk) if not name.startswith("filler")] in (
             ["step_00000001.ckpt"],
@@ -210,7 +210,7 @@ def _free(folder: Path) -> int:
 def test_disk_refuses_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same without a mount: the writer fails after half a file."""
     snapshots = snapshots_of(tiny_settings(tmp_path, tmp_path), seed=4)
-    snapshots.save(Progress(1))
+    snapshots.save(Position(1))
 
     def fail(content, path, append_dict):
         Path(path).with_suffix(".tmp").write_bytes(b"half")
@@ -218,20 +218,20 @@ def test_disk_refuses_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(snapshot.ms, "save_checkpoint", fail)
     with pytest.raises(OutputError, match=r"step_00000002.ckpt cannot be written \(No space left on device\)"):
-        snapshots.save(Progress(2))
+        snapshots.save(Position(2))
     assert os.listdir(tmp_path) == ["step_00000001.ckpt"]
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from srdiff_training.run.snapshot import Progress
+from srdiff_training.run.snapshot import Position
 from tests.training.test_snapshot import snapshots_of
 from tests.training.training_runs import SIZES, tiny_settings
 folder = Path(sys.argv[1])
 snapshots = snapshots_of(tiny_settings(folder, folder, network={**SIZES, "unet_channels": 64}), seed=5)
 for step in range(1, 10**6):
-    snapshots.save(Progress(step))
+    snapshots.save(Position(step))
 """
 
 

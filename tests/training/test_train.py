@@ -26,9 +26,9 @@ from srdiff_training.data.crops import Crops, Photos
 from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.log import COLUMNS, LOG_NAME, PLOT_NAME
-from srdiff_training.run.settings import Settings
-from srdiff_training.run.snapshot import Progress, Snapshots, numbered, read_state
-from srdiff_training.run.train import SETTINGS_NAME, Loop, build_network, build_step, train
+from srdiff_training.run.settings import TrainSettings
+from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
+from srdiff_training.run.train import SETTINGS_NAME, TrainingLoop, build_network, build_step, train
 
 from .training_runs import TINY, make_photos, tiny_settings
 
@@ -60,14 +60,14 @@ class CountingStep:
         return ms.Tensor(np.float32(loss)), ms.Tensor(np.float32(2.0))
 
 
-def loop_of(settings: Settings, validate=None, losses=None, first_step: int = 0) -> Loop:
+def loop_of(settings: TrainSettings, validate=None, losses=None, first_step: int = 0) -> TrainingLoop:
     folder = Path(settings.output)
     folder.mkdir(exist_ok=True)
     network = build_network(settings)
     step = build_step(network, settings, Devices())
     snapshots = Snapshots(folder, network, step, settings)
     photos = Photos(settings.data, 4, settings.patch, 1, 1, lambda items, total: items)
-    loop = Loop(settings, step, snapshots, Crops(photos, settings, first_step), Devices(), validate)
+    loop = TrainingLoop(settings, step, snapshots, Crops(photos, settings, first_step), Devices(), validate)
     loop.train_step = CountingStep(step, losses)
     return loop
 
@@ -77,7 +77,7 @@ def test_what_a_run_writes_and_when(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(
         photos, tmp_path / "run", steps_per_epoch=7, log_every=2, save_every=3, validate_every=3, keep=2
     )
-    outcome = loop_of(settings, lambda: next(scores)).run(Progress())
+    outcome = loop_of(settings, lambda: next(scores)).run(Position())
     assert (outcome.step, outcome.signal, outcome.checkpoint.name) == (7, None, "step_00000007.ckpt")
     assert [step for step, _ in numbered(tmp_path / "run")] == [6, 7]
     assert read_state(tmp_path / "run" / "best.ckpt")[0]["step"] == 6
@@ -96,7 +96,7 @@ def test_what_a_run_writes_and_when(photos: Path, tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run", save_every=1)
     with pytest.raises(TrainingError, match="the loss of step 3 is nan"):
-        loop_of(settings, losses=[0.5, 0.4, float("nan")]).run(Progress())
+        loop_of(settings, losses=[0.5, 0.4, float("nan")]).run(Position())
     assert [step for step, _ in numbered(tmp_path / "run")] == [1, 2]
 
 
@@ -112,7 +112,7 @@ def test_a_signal_saves_after_the_step(photos: Path, tmp_path: Path, number: int
         return step(*arguments)
 
     loop.train_step = interrupted
-    outcome = loop.run(Progress())
+    outcome = loop.run(Position())
     assert (outcome.step, outcome.signal) == (4, number)
     assert [step for step, _ in numbered(tmp_path / "run")] == [4]
     assert signal.getsignal(number) == before
@@ -121,14 +121,14 @@ def test_a_signal_saves_after_the_step(photos: Path, tmp_path: Path, number: int
 def test_the_log_goes_on_where_the_checkpoint_is(photos: Path, tmp_path: Path) -> None:
     """Rows of steps that were lost with a killed run are not there twice."""
     settings = tiny_settings(photos, tmp_path / "run")
-    loop_of(settings).run(Progress())
-    loop_of(settings, first_step=4).run(Progress(4))
+    loop_of(settings).run(Position())
+    loop_of(settings, first_step=4).run(Position(4))
     assert [row["step"] for row in rows_of(tmp_path / "run")] == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run")
-    loop_of(settings).run(Progress())
+    loop_of(settings).run(Position())
     with pytest.raises(OutputError, match=r"holds the run of step_00000006\.ckpt; go on with --resume"):
         train(settings)
 

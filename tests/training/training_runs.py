@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from srdiff_training.run.settings import Settings, settings_from
+from srdiff_training.run.settings import TrainSettings, settings_from
 
 SIZES = {"encoder_channels": 4, "encoder_blocks": 2, "encoder_growth": 2, "unet_channels": 4, "unet_mults": [1, 2]}
 TINY = {
@@ -35,5 +35,5 @@ def make_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((40, 52), (3
     return folder
 
 
-def tiny_settings(data: Path, output: Path, stage: str = "srdiff", **changes: Any) -> Settings:
+def tiny_settings(data: Path, output: Path, stage: str = "srdiff", **changes: Any) -> TrainSettings:
     return settings_from(stage, {**TINY, "data": str(data), "output": str(output), **changes})

@@ -13,7 +13,7 @@ from ..engines.device_names import each_device
 from ..errors import OptionError
 from ..jobs.sources import STREAM, find_sources
 from ..jobs.targets import Destination
-from ..jobs.work import Settings
+from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
 from ..opening import open_for
 from ..several import spread
@@ -61,8 +61,8 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     teller.came_out(spread(upscalers, jobs, teller.watched))
 
 
-def _settings(model: Bundle, options: dict[str, Any]) -> Settings:
-    return Settings(
+def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:
+    return JobSettings(
         seed=options["seed"],
         sampler=model.manifest.sampler(
             options["preset"], options["sampler"], options["steps"], options["eta"], options["spacing"]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
-from ..jobs.work import DONE, FAILED, SKIPPED, Outcome, Settings, attempt
+from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Progress
 from ..upscaler import Upscaler
 
@@ -27,7 +27,7 @@ class Teller:
         as_json: write one JSON line per image.
     """
 
-    def __init__(self, settings: Settings, jobs: int, quiet: bool, as_json: bool) -> None:
+    def __init__(self, settings: JobSettings, jobs: int, quiet: bool, as_json: bool) -> None:
         self._settings = settings
         self._jobs = jobs
         self._quiet = quiet

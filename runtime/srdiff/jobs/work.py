@@ -53,7 +53,7 @@ class Crop:
 
 
 @dataclass(frozen=True)
-class Settings:
+class JobSettings:
     """How images are made; the same for every image of a batch.
 
     Attributes:
@@ -111,7 +111,7 @@ class Outcome:
     error: SRDiffError | None = None
 
 
-def attempt(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | None = None) -> Outcome:
+def attempt(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None) -> Outcome:
     """Do a job; whatever is wrong with its files becomes its outcome, so that the next one can follow.
 
     Errors that say that nothing else would succeed either, such as an interrupt or a fault of this program, pass.
@@ -129,7 +129,7 @@ def attempt(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | Non
     return outcome
 
 
-def _make(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | None) -> Outcome:
+def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None) -> Outcome:
     started = time.perf_counter()
     wanted = settings.wanted
     targets = wanted.targets(job.target)
@@ -153,7 +153,7 @@ def _make(upscaler: Upscaler, job: Job, settings: Settings, watch: Watch | None)
     return Outcome(job, DONE, tuple(written), tuple(kept), (width, height), time.perf_counter() - started)
 
 
-def _result_size(upscaler: Upscaler, photo: Photo, settings: Settings) -> tuple[int, int] | None:
+def _result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
     """(height, width) to shrink the model's result to; None leaves it as it is."""
     height, width = photo.pixels.shape[:2]
     full = (height * upscaler.scale, width * upscaler.scale)

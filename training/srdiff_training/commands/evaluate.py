@@ -79,12 +79,12 @@ def main(
         raise click.UsageError("give a checkpoint with --ckpt, a bundle with --bundle, or both")
     if json_file is not None:
         require_writable(json_file)
-    from ..measure.evaluate import Setting, as_json, definitions, evaluate, report
+    from ..measure.evaluate import EvaluateOptions, as_json, definitions, evaluate, report
 
     models = _open(ckpt, bundle, RecipeOptions(**recipe), engine, precision, threads)
     scale = next(iter(models.values())).scale
     pairs = find_pairs(data, scale, limit)
-    setting = Setting(scale, steps, seed, scale if crop is None else crop)
+    setting = EvaluateOptions(scale, steps, seed, scale if crop is None else crop)
     with tqdm(total=len(pairs.pairs) * len(models), unit="result", disable=None) as bar:
 
         def advance(label: str) -> None:

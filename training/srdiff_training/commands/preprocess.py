@@ -16,7 +16,7 @@ from srdiff import __version__
 from srdiff.commands.command import Command
 
 from ..data.datasets import DATASETS, FOLDER, find_splits
-from ..data.preprocess import Outcome, Settings, preprocess
+from ..data.preprocess import PreprocessOptions, PreprocessResult, preprocess
 
 
 @click.command(cls=Command)
@@ -59,7 +59,7 @@ def main(
     A second run makes only what is missing or has changed. A damaged image is named and skipped; the exit code is 0
     as long as there is one good image in each part.
     """
-    settings = Settings(scale, crop_size)
+    settings = PreprocessOptions(scale, crop_size)
     splits = find_splits(root, dataset, scale)
     folder = output / (root.resolve().name if dataset == FOLDER else dataset)
     outcomes = []
@@ -76,7 +76,7 @@ def main(
         click.echo(describe(outcome))
 
 
-def describe(outcome: Outcome) -> str:
+def describe(outcome: PreprocessResult) -> str:
     """One line on what a folder holds now and what was done for it."""
     line = f"{outcome.folder}: {outcome.images} images, inputs {outcome.source}; "
     if not outcome.made and not outcome.damaged:

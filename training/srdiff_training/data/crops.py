@@ -17,7 +17,7 @@ from srdiff.errors import ImageError
 from srdiff.pixels import to_signed
 
 from ..measure.pairs import Pair, find_pairs
-from ..run.settings import Settings
+from ..run.settings import TrainSettings
 from .degradation import degraded_window
 
 COLUMNS = {stage: ["lr", "lr_up", "hr", "t", "noise"] for stage in ("srdiff", "distil")}
@@ -138,7 +138,7 @@ class Crops:
     """
 
     def __init__(
-        self, photos: Photos, settings: Settings, first_step: int = 0, rank: int = 0, devices: int = 1
+        self, photos: Photos, settings: TrainSettings, first_step: int = 0, rank: int = 0, devices: int = 1
     ) -> None:
         self.photos = photos
         self.settings = settings

@@ -25,7 +25,7 @@ from .preprocess_record import Record
 
 
 @dataclass(frozen=True)
-class Settings:
+class PreprocessOptions:
     """What decides on the pixels that are written.
 
     Attributes:
@@ -44,7 +44,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PreprocessResult:
     """What became of a split.
 
     Attributes:
@@ -67,11 +67,11 @@ class Outcome:
 def preprocess(
     split: Split,
     folder: Path,
-    settings: Settings,
+    settings: PreprocessOptions,
     jobs: int = 1,
     overwrite: bool = False,
     advance: Callable[[], None] = lambda: None,
-) -> Outcome:
+) -> PreprocessResult:
     """Write ``X1/image_0000.png`` and its input ``X4/image_0000.png`` and so on, or what of them is missing.
 
     A number stays with its photo: photos that are new in the source get the next ones, and those that have changed
@@ -81,7 +81,7 @@ def preprocess(
     Args:
         split: what to read.
         folder: of the result.
-        settings: see :class:`Settings`.
+        settings: see :class:`PreprocessOptions`.
         jobs: processes.
         overwrite: remove what was made with other settings.
         advance: called after each photo.
@@ -92,7 +92,7 @@ def preprocess(
         ImageError: every photo is damaged.
     """
     if split.name != "train":
-        settings = Settings(settings.scale)
+        settings = PreprocessOptions(settings.scale)
     source = "official" if split.official else "MATLAB bicubic"
     record = Record(folder, {**asdict(settings), "inputs": source}, overwrite)
     record.require_sources([pair.hr.name for pair in split.pairs])
@@ -122,7 +122,7 @@ def preprocess(
     if not images:
         raise ImageError(f"no image of {split.pairs[0].hr.parent} can be used; the first: {damaged[0]}")
     made = len(todo) - len(damaged)
-    return Outcome(folder, images, made, len(split.pairs) - len(todo), tuple(sorted(damaged)), source)
+    return PreprocessResult(folder, images, made, len(split.pairs) - len(todo), tuple(sorted(damaged)), source)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class _Task:
 
     pair: Pair
     folder: Path
-    settings: Settings
+    settings: PreprocessOptions
     number: int
 
     def __call__(self) -> int:
@@ -157,7 +157,7 @@ def _window(image: np.ndarray, top: int, left: int, side: int | None) -> np.ndar
     return image if side is None else image[top : top + side, left : left + side]
 
 
-def _names(number: int, images: int, settings: Settings) -> list[str]:
+def _names(number: int, images: int, settings: PreprocessOptions) -> list[str]:
     """Names of the files that a photo becomes, in each of the two folders."""
     if settings.crop_size is None:
         return [f"image_{number:04d}.png"] * min(images, 1)

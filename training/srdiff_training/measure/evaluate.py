@@ -21,7 +21,7 @@ COLUMNS = {"psnr_y": ("PSNR-Y", 2), "ssim_y": ("SSIM-Y", 4), "psnr_rgb": ("PSNR-
 
 
 @dataclass(frozen=True)
-class Setting:
+class EvaluateOptions:
     """What the numbers depend on beside the models.
 
     Attributes:
@@ -55,14 +55,17 @@ class ImageScores:
 
 
 def evaluate(
-    models: dict[str, Upscaler], data: DataSet, setting: Setting, advance: Callable[[str], None] = lambda text: None
+    models: dict[str, Upscaler],
+    data: DataSet,
+    setting: EvaluateOptions,
+    advance: Callable[[str], None] = lambda text: None,
 ) -> list[ImageScores]:
     """Enlarge every image of a data set with one model or two.
 
     Args:
         models: by name.
         data: pairs.
-        setting: see :class:`Setting`.
+        setting: see :class:`EvaluateOptions`.
         advance: called with what was done after each image and model.
 
     Raises:
@@ -91,7 +94,7 @@ def means(rows: list[ImageScores]) -> dict[str, Measured]:
     return {name: {key: mean([row.scores[name][key] for row in rows]) for key in COLUMNS} for name in rows[0].scores}
 
 
-def definitions(setting: Setting) -> str:
+def definitions(setting: EvaluateOptions) -> str:
     border = f"without a border of {setting.crop} pixels" if setting.crop else "of all pixels"
     return f"PSNR (dB) and SSIM {border}; {DEFINITIONS}"
 

@@ -16,7 +16,7 @@ from ..model.network import SRDiff
 from ..model.rrdb import RRDBUpscaler
 from ..run.distil_step import DistilStep
 from ..run.optimiser_step import TrainStep
-from ..run.settings import Settings
+from ..run.settings import TrainSettings
 from .fidelity import fidelity, mean
 from .pairs import find_pairs
 from .validate import Validator
@@ -35,7 +35,7 @@ class AveragedValidator:
         OptionError: a pair is incomplete.
     """
 
-    def __init__(self, network: nn.Cell, train_step: TrainStep | DistilStep, settings: Settings) -> None:
+    def __init__(self, network: nn.Cell, train_step: TrainStep | DistilStep, settings: TrainSettings) -> None:
         self.settings = settings
         self.average = {weight.name: average for weight, average in zip(train_step.weights, train_step.average)}
         self.network = network

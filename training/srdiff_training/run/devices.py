@@ -13,7 +13,7 @@ from mindspore import Parameter, Tensor, nn, ops
 
 from srdiff.errors import DeviceError, OptionError, one_line
 
-from .settings import Settings
+from .settings import TrainSettings
 
 TARGETS = {"cpu": "CPU", "ascend": "Ascend", "gpu": "GPU"}
 # The compiler goes down by a few calls per trained parameter; a whole SRDiff has hundreds and the usual limit is 1000.
@@ -59,7 +59,7 @@ class _Mean(nn.Cell):
         return self.total(x) / self.count
 
 
-def join_devices(settings: Settings) -> Devices:
+def join_devices(settings: TrainSettings) -> Devices:
     """Choose the device, and join the processes that ``msrun`` started with this one.
 
     Raises:

@@ -10,7 +10,7 @@ from srdiff.resize import bicubic
 
 from ..model.network import SRDiff
 from .discriminator import Discriminator
-from .settings import Settings
+from .settings import TrainSettings
 from .vgg import Lpips, VggFeatures
 
 
@@ -20,7 +20,7 @@ class Student(nn.Cell):
     At the first timestep x is noise alone; at later ones the true residual, diffused as in the teacher's training.
     """
 
-    def __init__(self, network: SRDiff, settings: Settings) -> None:
+    def __init__(self, network: SRDiff, settings: TrainSettings) -> None:
         super().__init__(auto_prefix=False)
         self.network = network
         alpha_cumprod = settings.noise_schedule.alpha_cumprod.copy()
@@ -58,7 +58,7 @@ class StudentLoss(nn.Cell):
     def __init__(
         self,
         student: Student,
-        settings: Settings,
+        settings: TrainSettings,
         vgg: VggFeatures | None = None,
         lpips: Lpips | None = None,
         discriminator: Discriminator | None = None,

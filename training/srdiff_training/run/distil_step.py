@@ -21,7 +21,7 @@ from .devices import Devices
 from .discriminator import Discriminator
 from .distil_losses import DiscriminatorLoss, Student, StudentLoss
 from .optimiser_step import TrainStep, rates_at
-from .settings import Settings
+from .settings import TrainSettings
 from .stored_weights import load_srdiff
 from .vgg import Lpips, VggFeatures
 from .vgg_weights import TAPS, load_vgg
@@ -41,7 +41,7 @@ class TeacherResult:
         settings: its schedule, factor of the residual, and how many steps it takes.
     """
 
-    def __init__(self, network: SRDiff, settings: Settings) -> None:
+    def __init__(self, network: SRDiff, settings: TrainSettings) -> None:
         network.set_train(False)
         self.encoder, self.step = EncoderGraph(network), StepGraph(network, clip_denoised=True)
         self.time_bias = time_bias_table(network, settings.timesteps)
@@ -79,7 +79,7 @@ class DistilStep:
     def __init__(
         self,
         network: SRDiff,
-        settings: Settings,
+        settings: TrainSettings,
         devices: Devices,
         teacher: TeacherResult | None = None,
         vgg_weights: dict[str, np.ndarray] | None = None,
@@ -126,13 +126,13 @@ class DistilStep:
         return loss, norm
 
 
-def _step(loss: ms.nn.Cell, weights: list[Parameter], settings: Settings, devices: Devices) -> TrainStep:
+def _step(loss: ms.nn.Cell, weights: list[Parameter], settings: TrainSettings, devices: Devices) -> TrainStep:
     step = TrainStep(loss, weights, settings, devices.gradient_reducer(weights), devices.mean())
     step.set_train()  # the cells have forms that train faster and export worse
     return step
 
 
-def distil_rates(step: int, settings: Settings) -> np.ndarray:
+def distil_rates(step: int, settings: TrainSettings) -> np.ndarray:
     """Numbers of a step (0 is the first): the student's four of :func:`rates_at`, the discriminator's first three, and
     the weight of the adversarial loss: [8] float32.
     """
@@ -142,7 +142,7 @@ def distil_rates(step: int, settings: Settings) -> np.ndarray:
     return np.concatenate([rates_at(step, settings), rates_at(step, same)[:3], [adversarial]]).astype(np.float32)
 
 
-def begin_student(network: SRDiff, settings: Settings) -> None:
+def begin_student(network: SRDiff, settings: TrainSettings) -> None:
     """Make a student of a network that has its teacher's weights: a last convolution of zeros, so that its first result
     is lr_up, and for a single step the time bias of a timestep at which the teacher looks at the input, too.
     """

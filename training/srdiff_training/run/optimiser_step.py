@@ -8,7 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from .settings import Settings
+from .settings import TrainSettings
 
 ADAM_EPS = 1e-8  # beside the uncorrected second moment, the paper's "epsilon hat" (arXiv 1412.6980, section 2)
 
@@ -32,7 +32,7 @@ class TrainStep(nn.Cell):
         self,
         loss: nn.Cell,
         weights: Sequence[Parameter],
-        settings: Settings,
+        settings: TrainSettings,
         reduce_gradients: Callable[[tuple[Tensor, ...]], tuple[Tensor, ...]] | None = None,
         reduce_loss: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
@@ -93,7 +93,7 @@ class TrainStep(nn.Cell):
         return loss, norm
 
 
-def rates_at(step: int, settings: Settings) -> np.ndarray:
+def rates_at(step: int, settings: TrainSettings) -> np.ndarray:
     """Numbers of a step (0 is the first): learning rate, beta1 and beta2 to the power of step + 1, weight of the new
     value in the average: [4] float32.
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 
-class Meter:
+class RunningMeans:
     """``with meter:`` around each step, then :meth:`add`. The first step, which compiles, counts for no rate.
 
     Args:

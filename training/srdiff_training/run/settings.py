@@ -26,7 +26,7 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainSettings:
     """One training run. It checks itself: an OptionError names what does not fit.
 
     Attributes:
@@ -179,8 +179,8 @@ class Settings:
         return values
 
 
-def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Settings:
-    """Settings of a stage from a YAML file.
+def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> TrainSettings:
+    """TrainSettings of a stage from a YAML file.
 
     Args:
         stage: one of ``STAGES``.
@@ -221,8 +221,8 @@ def _parse(source: str, text: str | bytes) -> Any:
         raise OptionError(f"{source} is no YAML ({one_line(error)}); correct it") from error
 
 
-def settings_from(stage: str, values: dict[str, Any]) -> Settings:
-    """Settings from what a YAML file or a checkpoint holds; the reverse of :meth:`Settings.plain`."""
+def settings_from(stage: str, values: dict[str, Any]) -> TrainSettings:
+    """TrainSettings from what a YAML file or a checkpoint holds; the reverse of :meth:`TrainSettings.plain`."""
     values = dict(values)
     if values.pop("stage", stage) != stage:
         raise OptionError(f"the configuration is for another stage than {stage}; run srdiff-train with its own")
@@ -233,8 +233,8 @@ def settings_from(stage: str, values: dict[str, Any]) -> Settings:
         values = {**of_teacher(Path(str(source)), values), **values}
     network, distil = (_group(values, name) for name in GROUPS)
     network = {"family": MINDEDITING.name, **network}
-    fitting = _coerced(Settings, {**values, "data": values.get("data") or []}, "")
-    return Settings(
+    fitting = _coerced(TrainSettings, {**values, "data": values.get("data") or []}, "")
+    return TrainSettings(
         stage=stage,
         network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")),
         distil=DistilSettings(**_coerced(DistilSettings, distil, "distil.")),

@@ -26,7 +26,7 @@ from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS, Tensor
 from ..model.parameter_names import to_public_layout
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
-from .settings import Settings, settings_from
+from .settings import TrainSettings, settings_from
 from .stored_weights import set_parameter, stored_name
 
 STATE_NAME = "srdiff_train"
@@ -35,7 +35,7 @@ _FILE = re.compile(r"^step_(\d+)\.ckpt$")
 
 
 @dataclass(frozen=True)
-class Progress:
+class Position:
     """How far a run is.
 
     Attributes:
@@ -57,7 +57,9 @@ class Snapshots:
         settings: of the run.
     """
 
-    def __init__(self, folder: Path, network: nn.Cell, train_step: TrainStep | DistilStep, settings: Settings) -> None:
+    def __init__(
+        self, folder: Path, network: nn.Cell, train_step: TrainStep | DistilStep, settings: TrainSettings
+    ) -> None:
         self.folder = folder
         self.network = network
         self.settings = settings
@@ -77,7 +79,7 @@ class Snapshots:
     def path(self, step: int) -> Path:
         return self.folder / f"step_{step:08d}.ckpt"
 
-    def save(self, progress: Progress) -> Path:
+    def save(self, progress: Position) -> Path:
         """Write ``step_NNNNNNNN.ckpt``, then remove the oldest beyond ``keep``. OutputError if the disk refuses."""
         path = self.path(progress.step)
         self._write(path, progress)
@@ -85,11 +87,11 @@ class Snapshots:
             old.unlink()
         return path
 
-    def save_best(self, progress: Progress) -> None:
+    def save_best(self, progress: Position) -> None:
         """Write ``best.ckpt``, which ``keep`` does not count."""
         self._write(self.folder / BEST_NAME, progress)
 
-    def _write(self, path: Path, progress: Progress) -> None:
+    def _write(self, path: Path, progress: Position) -> None:
         content = [{"name": name, "data": ms.Tensor(array)} for name, array in self._arrays()]
         state = {"stage": self.settings.stage, "step": progress.step, "best": progress.best}
         words = {STATE_NAME: json.dumps({**state, "settings": self.settings.plain()})}
@@ -115,7 +117,7 @@ class Snapshots:
     def _name(self, own: str) -> str:
         return stored_name(self.settings.stage, self.settings.network)(own)
 
-    def load(self, path: Path) -> Progress:
+    def load(self, path: Path) -> Position:
         """Continue from a file of :meth:`save`.
 
         Raises:
@@ -133,7 +135,7 @@ class Snapshots:
         for prefix, parameters in self.trained.items():
             for own, parameter in parameters.items():
                 self._fill(path, tensors, prefix, own, parameter)
-        return Progress(int(state["step"]), state["best"])
+        return Position(int(state["step"]), state["best"])
 
     def _fill(self, path: Path, tensors: Tensors, prefix: str, own: str, parameter: Parameter) -> None:
         name = prefix + self._name(own)
@@ -159,7 +161,7 @@ def numbered(folder: Path) -> list[tuple[int, Path]]:
     return sorted((int(match.group(1)), file) for match, file in matches if match)
 
 
-def read_state(path: Path) -> tuple[dict[str, Any], Settings]:
+def read_state(path: Path) -> tuple[dict[str, Any], TrainSettings]:
     """The trainer's state in a checkpoint, and the settings of its run.
 
     Raises:

@@ -26,9 +26,9 @@ from .initial_weights import initialise
 from .log import Log
 from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
-from .running_means import Meter
-from .settings import Settings
-from .snapshot import Progress, Snapshots, numbered, read_state
+from .running_means import RunningMeans
+from .settings import TrainSettings
+from .snapshot import Position, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
 
@@ -37,7 +37,7 @@ Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a run ended: steps done, the newest checkpoint, and the signal that stopped it, if one did."""
 
     step: int
@@ -45,7 +45,7 @@ class Outcome:
     signal: int | None = None
 
 
-def train(settings: Settings, resume: bool = False, echo: Echo = print) -> Outcome:
+def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> TrainingResult:
     """Train, or go on with training.
 
     Args:
@@ -70,7 +70,7 @@ def train(settings: Settings, resume: bool = False, echo: Echo = print) -> Outco
     network = build_network(settings)
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
-    progress = Progress()
+    progress = Position()
     if newest is not None:
         progress = snapshots.load(newest)
         echo(f"going on from {newest}{_changes(newest, settings)}")
@@ -86,10 +86,10 @@ def train(settings: Settings, resume: bool = False, echo: Echo = print) -> Outco
         remove_leftovers(folder)
         with atomic_file(folder / SETTINGS_NAME) as temporary:
             temporary.write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
-    return Loop(settings, train_step, snapshots, crops, devices, validate).run(progress)
+    return TrainingLoop(settings, train_step, snapshots, crops, devices, validate).run(progress)
 
 
-def build_network(settings: Settings) -> nn.Cell:
+def build_network(settings: TrainSettings) -> nn.Cell:
     """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed."""
     config = settings.network
     if settings.stage == "rrdb":
@@ -115,7 +115,7 @@ def build_network(settings: Settings) -> nn.Cell:
     return network
 
 
-def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainStep | DistilStep:
+def build_step(network: nn.Cell, settings: TrainSettings, devices: Devices) -> TrainStep | DistilStep:
     """The compiled part of training for a network."""
     lower_precision(network, settings.precision)
     if settings.stage == "distil":
@@ -134,7 +134,7 @@ def build_step(network: nn.Cell, settings: Settings, devices: Devices) -> TrainS
     return train_step
 
 
-class Loop:
+class TrainingLoop:
     """Steps, and what happens between them. Only the leading device logs and saves.
 
     Args:
@@ -144,7 +144,7 @@ class Loop:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainSettings,
         train_step: TrainStep | DistilStep,
         snapshots: Snapshots,
         crops: Crops,
@@ -158,10 +158,10 @@ class Loop:
         self.devices = devices
         self.validate = validate
         self.rates = distil_rates if settings.stage == "distil" else rates_at
-        self.meter = Meter(settings.batch)
+        self.meter = RunningMeans(settings.batch)
         self.log = Log(snapshots.folder, crops.first_step) if devices.leads else None
 
-    def run(self, progress: Progress) -> Outcome:
+    def run(self, progress: Position) -> TrainingResult:
         """All steps that remain, or those until a signal comes."""
         settings = self.settings
         bar = tqdm(
@@ -183,7 +183,7 @@ class Loop:
                 progress = self._after(replace(progress, step=step), stops=signal is not None)
                 if signal is not None:
                     break
-        return Outcome(progress.step, self.snapshots.path(progress.step), signal)
+        return TrainingResult(progress.step, self.snapshots.path(progress.step), signal)
 
     def _require_number(self, loss: float, step: int) -> None:
         if not np.isfinite(loss):
@@ -197,7 +197,7 @@ class Loop:
         # All must stop after the same step, or the others wait for gradients that never come.
         return None if step % self.settings.log_every else self.devices.any_signal(caught.signal)
 
-    def _after(self, progress: Progress, stops: bool) -> Progress:
+    def _after(self, progress: Position, stops: bool) -> Position:
         """Log, validate and save, each when its time has come."""
         settings, step = self.settings, progress.step
         if self.log is None:
@@ -231,7 +231,7 @@ def _millions(parameters: Iterable[Parameter]) -> str:
     return f"{sum(int(np.prod(parameter.shape)) for parameter in parameters) / 1e6:.2f}"
 
 
-def _changes(checkpoint: Path, settings: Settings) -> str:
+def _changes(checkpoint: Path, settings: TrainSettings) -> str:
     """What is set otherwise than when the checkpoint was written, for the user."""
     before, now = read_state(checkpoint)[1].plain(), settings.plain()
     changed = [f"{name} {before[name]} -> {now[name]}" for name in now if before[name] != now[name]]

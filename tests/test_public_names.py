@@ -1,0 +1,79 @@
+"""Names that people rely on; taking one away is a decision and not an accident, so it is made here, too."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+import srdiff
+
+ROOT = Path(__file__).parents[1]
+API = """
+    Bundle BundleError CheckpointError DeviceError ImageError OptionError OutputError PackageError ParityError
+    SRDiffError Upscaler __version__
+"""
+COMMANDS = {
+    "srdiff-doctor": """
+        --debug --json --threads --version
+    """,
+    "srdiff-eval": """
+        --bundle --ckpt --clip-denoised --crop --data --debug --engine --json --limit --lr-up --margin
+        --no-clip-denoised --precision --res-rescale --schedule --seed --steps --threads --timesteps --version
+    """,
+    "srdiff-export": """
+        --bundle --check-shape --ckpt --clip-denoised --debug --family --format --inspect --keep-checkpoint
+        --license --lr-up --margin --name --no-clip-denoised --opset --optimize --origin --output --overlap
+        --overwrite --precision --profiles --res-rescale --schedule --shape --soc --timesteps --version -o
+    """,
+    "srdiff-preprocess": """
+        --crop-size --dataset --debug --jobs --output --overwrite --root --scale --version -o
+    """,
+    "srdiff-run": """
+        --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --format
+        --json --list-devices --max-pixels --model --output --overlap --overwrite --precision --preset
+        --quality --quiet --recursive --sampler --samples --scale --seed --size --spacing --steps --suffix
+        --threads --tile --uncertainty --version -o -s
+    """,
+    "srdiff-train": """
+        --config --debug --resume --set --version
+    """,
+}
+
+
+def commands() -> dict[str, click.Command]:
+    """The entry points of pyproject.toml, opened."""
+    lines = re.findall(r'^(srdiff-[\w-]+) = "([\w.]+):(\w+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    return {name: getattr(importlib.import_module(module), attribute) for name, module, attribute in lines}
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for param in command.params for name in [*param.opts, *param.secondary_opts] if name.startswith("-")}
+
+
+def test_the_api() -> None:
+    assert sorted(srdiff.__all__) == sorted(API.split())
+    assert all(hasattr(srdiff, name) for name in srdiff.__all__)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_options(name: str) -> None:
+    gone = set(COMMANDS[name].split()) - options(commands()[name])
+    assert not gone, f"{name} has lost {gone}"
+
+
+def test_every_command_is_listed() -> None:
+    assert set(commands()) <= set(COMMANDS), "list the new command's options here"
+
+
+def test_readme_uses_what_there_is() -> None:
+    """Commands and options in README.md exist."""
+    known = {name: options(command) | {"--help", "-h"} for name, command in commands().items()}
+    lines = re.findall(r"^    (?:.*\| )?(srdiff-\w+) (.*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) > 10
+    for name, rest in lines:
+        words = re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest.split("#")[0])
+        assert set(words) <= known[name], f"{name} {rest}"
