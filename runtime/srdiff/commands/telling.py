@@ -97,6 +97,8 @@ class Teller:
             shrunk = "" if self._settings.scale is None and self._settings.size is None else " (shrunk)"
             width, height = outcome.size
             self._say(f"{written}: {width}x{height}{shrunk}, {how}, {outcome.seconds:.1f} s")
+        if outcome.unkept:
+            self._say(f"not kept in {outcome.job.format}: {', '.join(outcome.unkept)}")
 
     def _as_record(self, outcome: Outcome, how: str) -> dict[str, object]:
         return {
@@ -104,6 +106,7 @@ class Teller:
             "status": outcome.status,
             "written": [str(path) for path in outcome.written],
             "kept": [str(path) for path in outcome.kept],
+            "unkept": outcome.unkept,
             "size": outcome.size,
             "seconds": round(outcome.seconds, 3),
             "how": how,

@@ -15,6 +15,7 @@ from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError, one_line
 from ..photo.photo import Photo
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
+from ..photo.unkept import unkept
 from ..photo.write import check_storable, write_photo
 from ..progress import Watch
 from ..resize import bicubic
@@ -97,6 +98,7 @@ class Outcome:
     Attributes:
         status: ``done``, ``skipped`` (every result was there) or ``failed``.
         written, kept: files made, and files that were there and stay; empty for standard output.
+        unkept: what belongs to the image that the result's format does not hold.
         size: (width, height) of the result.
         seconds: from reading to the last byte.
         error: of a failure; names the source.
@@ -106,6 +108,7 @@ class Outcome:
     status: str
     written: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
+    unkept: tuple[str, ...] = ()
     size: tuple[int, int] | None = None
     seconds: float = 0.0
     error: SRDiffError | None = None
@@ -150,7 +153,8 @@ def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | No
             write_photo(shown, target or sys.stdout.buffer, job.format, settings.quality)
             written += [target] if target is not None else []
     height, width = shown.pixels.shape[:2]
-    return Outcome(job, DONE, tuple(written), tuple(kept), (width, height), time.perf_counter() - started)
+    lost = tuple(unkept(photo, job.format))
+    return Outcome(job, DONE, tuple(written), tuple(kept), lost, (width, height), time.perf_counter() - started)
 
 
 def _result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:

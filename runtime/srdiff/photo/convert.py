@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from ..errors import ImageError
+from .colour_tags import profile_of
 from .decoding import decoding
 from .metadata import dpi_of, exif_of, loaded_exif, texts_of
 from .neutral import luma
@@ -81,6 +82,10 @@ def _narrow(samples: np.ndarray) -> np.ndarray:
 
 
 def pillow_info(photo: Photo) -> dict[str, Any]:
-    """What belongs to the photo under the names that Pillow's ``info`` and ``save`` know."""
-    found = {"icc_profile": photo.icc_profile, "exif": photo.exif, "dpi": photo.dpi}
+    """What belongs to the photo under the names that Pillow's ``info`` and ``save`` know.
+
+    What PNG says about colour without a profile becomes one, where there is one that says it.
+    """
+    profile = profile_of(photo, photo.grey)
+    found = {"icc_profile": profile, "exif": photo.exif, "dpi": photo.dpi, "xmp": photo.xmp}
     return {name: value for name, value in found.items() if value is not None}

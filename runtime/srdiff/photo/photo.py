@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,6 +26,7 @@ class Photo:
     iptc: bytes | None = None  # IPTC-IIM records
     text: tuple[tuple[str, str], ...] = ()  # keyword and words, as PNG has them
     gamma: float | None = None  # of PNG's gAMA, where no profile overrides it: samples are light to this power
+    chromaticity: tuple[float, ...] | None = None  # of PNG's cHRM: x and y of white, red, green and blue
     cicp: bytes | None = None  # the four bytes of PNG's cICP: primaries, transfer, matrix, range
     frames: int = 1  # frames or pages in the file that this photo is one of
 
@@ -41,6 +43,12 @@ class Photo:
             )
         if self.dpi is not None and not all(0 < value <= MAX_DPI for value in self.dpi):
             raise ImageError(f"a photo's resolution is {self.dpi}; give dots per inch up to {MAX_DPI}, or None")
+        if self.gamma is not None and not (math.isfinite(self.gamma) and 0 < self.gamma < 1000):
+            raise ImageError(f"a photo's gamma is {self.gamma}; give a number between 0 and 1000, or None")
+        if self.chromaticity is not None and len(self.chromaticity) != 8:
+            raise ImageError(f"a photo's chromaticity has {len(self.chromaticity)} numbers; give eight, or None")
+        if self.cicp is not None and len(self.cicp) != 4:
+            raise ImageError(f"a photo's cicp has {len(self.cicp)} bytes; give four, or None")
 
     def enlarged(self, pixels: np.ndarray, alpha: np.ndarray | None) -> Photo:
         """The same photo with other pixels, of any size, and its metadata."""

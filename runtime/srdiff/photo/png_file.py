@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Container
 
 import numpy as np
 import png
@@ -14,6 +14,7 @@ from ..errors import ImageError
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 20
+_MAX_KEPT = 64 << 20  # bytes
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 
@@ -52,29 +53,34 @@ def png_header(head: bytes) -> PngHeader | None:
     return PngHeader(width, height, depth, colour_type, interlace == 1)
 
 
-def check_png(stream: BinaryIO, header: PngHeader, name: str) -> dict[bytes, bytes]:
-    """Every chunk's CRC, and the size of what a 16-bit picture inflates to; gives the cICP chunk, where there is one.
+def check_png(stream: BinaryIO, header: PngHeader, name: str, kinds: Container[bytes]) -> list[tuple[bytes, bytes]]:
+    """Every chunk's CRC, and the size of what a 16-bit picture inflates to; gives the chunks of some kinds.
 
-    Raises ImageError where a CRC is wrong, the file ends early, or there is more than IHDR announces.
+    Raises ImageError where a CRC is wrong, the file ends early, there is more than IHDR announces, or the chunks to
+    give are larger than any that people make.
     """
     stream.seek(len(SIGNATURE))
     inflate = zlib.decompressobj()
-    inflated, found = 0, {}
+    inflated, room = 0, _MAX_KEPT
+    found = []
     kind = b""
     while kind != b"IEND":
         head = stream.read(8)
         if len(head) < 8:
             raise ImageError(f"{name} is damaged or cut short (no IEND at its end); give a complete file")
         left, kind = struct.unpack(">I4s", head)
-        crc, kept = zlib.crc32(kind), b""
+        crc, kept = zlib.crc32(kind), []
         while left:
             data = stream.read(min(left, _PIECE))
             if not data:
                 raise ImageError(f"{name} is cut short within its {kind.decode('latin-1')}; give a complete file")
             left -= len(data)
             crc = zlib.crc32(data, crc)
-            if kind == b"cICP" and not kept:
-                kept = data[:4]
+            if kind in kinds:
+                kept.append(data)
+                room -= len(data)
+                if room < 0:
+                    raise ImageError(f"{name} holds more than {_MAX_KEPT >> 20} MB of text; remove some")
             if kind == b"IDAT" and header.cut_by_pillow:
                 inflated += _inflated(inflate, data, header.inflated - inflated)
                 if inflated > header.inflated:
@@ -84,7 +90,7 @@ def check_png(stream: BinaryIO, header: PngHeader, name: str) -> dict[bytes, byt
         if stream.read(4) != struct.pack(">I", crc):
             raise ImageError(f"{name} is damaged (a wrong CRC in its {kind!r} chunk); give a complete file")
         if kept:
-            found[kind] = kept
+            found.append((kind, b"".join(kept)))
     return found
 
 

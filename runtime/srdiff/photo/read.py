@@ -9,7 +9,7 @@ import io
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -19,9 +19,11 @@ from ..errors import ImageError, OptionError
 from .convert import photo_of
 from .decoding import decoding, open_image
 from .formats import readable_formats, refuse_unread
-from .metadata import exif_of, sensible_dpi, upright_xmp
+from .metadata import dpi_of_tags, exif_of
+from .packets import upright_xmp
 from .photo import Photo
 from .png_file import PngHeader, check_png, deep_png, png_header
+from .png_metadata import KINDS, metadata_of
 from .samples import split, stored_samples, upright
 from .tiff_file import Page, deep_samples, full_pages, is_tiff
 
@@ -59,7 +61,7 @@ def count_frames(source: Path | str) -> int:
 
 
 def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, frame: int) -> Photo:
-    chunks = check_png(stream, png, name)
+    chunks = check_png(stream, png, name, KINDS)
     image = open_image(stream, ["PNG"])
     if png.depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= 255 // (2**png.depth - 1)  # Pillow scales the samples but not the key
@@ -68,8 +70,8 @@ def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, fra
         photo = photo_of(image, deep_png(stream, png))
     else:
         photo = _framed(image, name, max_pixels, frame)
-    cicp = chunks.get(b"cICP")
-    return replace(photo, cicp=cicp, gamma=None if cicp else photo.gamma)
+    said: dict[str, Any] = {"gamma": None, "chromaticity": None, **metadata_of(chunks)}
+    return replace(photo, **said)
 
 
 def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Photo:
@@ -100,10 +102,8 @@ def _deep_tiff_photo(stream: BinaryIO, page: Page, samples: np.ndarray) -> Photo
         exif.load_from_fp(stream)
     _, kept = exif_of(exif, True)
     pixels, alpha, grey = split(upright(samples, int(page.get(274, 1))))
-    unit = {2: 1.0, 3: 2.54}.get(page.get(296, 2))
-    dpi = sensible_dpi(page[282] * unit, page[283] * unit) if unit and 282 in page and 283 in page else None
     profile, xmp, iptc = (page.get(tag) if isinstance(page.get(tag), bytes) else None for tag in (34675, 700, 33723))
-    return Photo(pixels, alpha, grey, profile, kept, dpi, upright_xmp(xmp) if xmp else None, iptc)
+    return Photo(pixels, alpha, grey, profile, kept, dpi_of_tags(page), upright_xmp(xmp) if xmp else None, iptc)
 
 
 def _framed(image: Image.Image, name: str, max_pixels: int, frame: int) -> Photo:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import TiffImagePlugin
 
 from ..errors import ImageError
+from .packets import tag_bytes
 from .samples import from_floats, from_integers, with_straight_alpha
 
 Page = Mapping[int, Any]
@@ -23,6 +24,7 @@ _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254
 _FILL_ORDER, _OFFSETS, _CHANNELS, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 266, 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS, _EXTRA, _FORMAT, _DNG = 322, 323, 324, 325, 338, 339, 50706
 _COMPRESSIONS = (1, 5, 8, 32773, 32946)  # none, LZW, deflate, PackBits, the old number of deflate
+_IPTC = 33723
 _TYPES = {(16, 1): "u2", (32, 1): "u4", (16, 3): "f2", (32, 3): "f4", (64, 3): "f8"}
 
 
@@ -48,6 +50,7 @@ def full_pages(stream: BinaryIO, name: str) -> list[tuple[int, Page]]:
         stream.seek(directory.next)
         directory.load(stream)
         page = dict(directory)
+        page[_IPTC] = tag_bytes(directory, _IPTC)
         if _DNG in page:
             raise ImageError(f"{name} is a camera raw file, which is not read here; develop it to a 16-bit tiff or png")
         if not page.get(_SUBFILE, 0) & 5 and page.get(_OLD_SUBFILE) != 2:

@@ -5,25 +5,28 @@ from __future__ import annotations
 import io
 import math
 import struct
-import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Iterator
+from typing import Any, BinaryIO
 
 import numpy as np
-import png
+from PIL import Image
 
 from ..atomic_files import atomic_file, cannot_write, stream_name
 from ..errors import OptionError, OutputError, one_line
-from .convert import eight_bit, pillow_info, to_array, to_pil
+from .convert import eight_bit, to_pil
+from .jpeg_file import segments
+from .metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, exif_with_dpi
 from .photo import Photo
+from .png_output import write_png
+from .unkept import EIGHT_BIT, fitting
 
 # What can be written, under the suffixes that ask for it.
 FORMATS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",), "tiff": (".tif", ".tiff")}
 _PILLOW_FORMAT = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}
 _QUALITY: dict[str, dict[str, Any]] = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
 _MAX_SIDE = {"jpg": 65500, "webp": 16383}  # libjpeg stops short of the 65535 that the format allows
-_MAX_JPEG_EXIF = 65533  # a marker's length counts its own two bytes in sixteen bits
+_XMP, _IPTC = 700, 33723  # TIFF's tags
 
 
 def format_of(path: Path | str) -> str:
@@ -55,10 +58,10 @@ def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
 
 
 def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str, quality: int | None = None) -> None:
-    """Writes the photo with its ICC profile, EXIF and resolution, in a format of ``FORMATS``.
+    """Writes the photo with what belongs to it, as far as ``srdiff.photo.unkept.unkept`` allows.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
-    WebP knows no resolution beside the one in EXIF. A path appears whole or not at all.
+    A path appears whole or not at all.
     Raises OutputError for what the format cannot hold, before any work, and for what the system refuses;
     OptionError for an unknown format.
     """
@@ -82,45 +85,46 @@ def _transparent(photo: Photo) -> bool:
 
 def _encode(photo: Photo, stream: BinaryIO, format: str, quality: int | None) -> None:
     """Writes to a seekable stream; OSError is left to the caller, who knows the name."""
-    # WebP knows no grey, and a grey profile does not fit colour.
-    if photo.icc_profile and photo.icc_profile[16:20] == b"GRAY" and (format == "webp" or not photo.grey):
-        photo = replace(photo, icc_profile=None)
-    if format == "jpg":  # any alpha is opaque by now; EXIF beyond one marker is lost
-        small = photo.exif is not None and len(photo.exif) <= _MAX_JPEG_EXIF
-        photo = replace(photo, alpha=None, exif=photo.exif if small else None)
+    photo = fitting(eight_bit(photo) if format in EIGHT_BIT else photo, format)
     try:
-        if format == "png" and photo.pixels.dtype == np.uint16:
-            png.write_chunks(stream, _deep_png_chunks(photo))
+        if format == "png":
+            write_png(photo, stream)
             return
-        image = to_pil(photo if format == "tiff" else eight_bit(photo))
+        image = to_pil(replace(photo, alpha=None) if format == "jpg" else photo)  # any alpha is opaque by now
+        image.info.clear()  # Pillow takes some of it from there, in some versions
         lossy = dict(_QUALITY.get(format, {}))
         if lossy and quality is not None:
             lossy["quality"] = quality
-        image.save(stream, _PILLOW_FORMAT[format], **lossy, **pillow_info(photo))
+        image.save(stream, _PILLOW_FORMAT[format], **lossy, **_save_options(photo, format))
     except (ValueError, ArithmeticError, struct.error, MemoryError) as error:
         raise OutputError(f"the picture cannot be stored as {format} ({one_line(error)}); choose another") from error
 
 
-def _deep_png_chunks(photo: Photo) -> Iterator[tuple[bytes, bytes]]:
-    """The chunks of a 16-bit PNG, which Pillow cannot write in colour, nor pypng with a profile or EXIF."""
-    samples = np.atleast_3d(to_array(photo))
-    height, width, channels = samples.shape
-    colour_type = {1: 0, 3: 2, 2: 4, 4: 6}[channels]
-    yield b"IHDR", struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
-    if photo.icc_profile:
-        yield b"iCCP", b"ICC Profile\0\0" + zlib.compress(photo.icc_profile)
-    if photo.dpi:
-        x, y = (round(value / 0.0254) for value in photo.dpi)
-        yield b"pHYs", struct.pack(">IIB", x, y, 1)
+def _save_options(photo: Photo, format: str) -> dict[str, Any]:
+    """Everything that belongs to the pixels, as Pillow's ``save`` takes it for a format."""
+    options: dict[str, Any] = {"icc_profile": photo.icc_profile, "dpi": photo.dpi}
+    if format == "tiff":
+        options["tiffinfo"] = _tiff_tags(photo)
+    elif format == "webp" and photo.dpi:
+        options["exif"] = exif_with_dpi(photo.exif, photo.dpi)
+    else:
+        options["exif"] = photo.exif
+    if format == "jpg":
+        options["extra"] = segments(photo)
+    if format == "webp":
+        options["xmp"] = photo.xmp
+    return {name: value for name, value in options.items() if value}
+
+
+def _tiff_tags(photo: Photo) -> dict[int, Any]:
+    """EXIF, XMP and IPTC as TIFF's own tags."""
+    exif = Image.Exif()
     if photo.exif:
-        yield b"eXIf", photo.exif[len(b"Exif\0\0") :]
-    deflate = zlib.compressobj()
-    above = np.zeros(width * channels * 2, np.uint8)
-    for row in samples:
-        line = np.ascontiguousarray(row, ">u2").view(np.uint8).ravel()
-        data = deflate.compress(b"\2" + (line - above).tobytes())  # filter 2: what changed since above
-        if data:
-            yield b"IDAT", data
-        above = line
-    yield b"IDAT", deflate.flush()
-    yield b"IEND", b""
+        exif.load(photo.exif)
+    tags: dict[int, Any] = {**exif, _XMP: photo.xmp, _IPTC: photo.iptc}
+    for number in (EXIF_IFD, GPS_IFD):
+        if number in exif:
+            tags[number] = dict(exif.get_ifd(number))
+    if INTEROP_IFD in tags.get(EXIF_IFD, {}):
+        tags[EXIF_IFD][INTEROP_IFD] = dict(exif.get_ifd(INTEROP_IFD))
+    return {tag: value for tag, value in tags.items() if value}
