@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import struct
 import tracemalloc
@@ -41,6 +42,8 @@ def test_16_bit_rgb_tiff_of_any_layout(order: str, compression: Any, tile: Any, 
     options: dict[str, Any] = {"photometric": "rgb", "planarconfig": planar, "byteorder": order, "tile": tile}
     try:
         data = tiff(np.ascontiguousarray(stored), compression=compression, predictor=predictor, **options)
+        if predictor and not np.array_equal(tifffile.imread(io.BytesIO(data)), stored):
+            pytest.skip("this tifffile does not read what it writes: big-endian differences, in 2021")
     except (ValueError, ImportError) as error:
         pytest.skip(f"tifffile does not write it here: {error}")
     photo = read(data)
@@ -127,10 +130,12 @@ def test_raw_by_its_tag_whatever_its_name() -> None:
 
 
 def test_metadata_of_a_deep_tiff() -> None:
-    options: dict[str, Any] = {"resolution": (300, 150), "resolutionunit": "inch", "iccprofile": SRGB}
-    tags = [(274, 3, 1, 6, True), (700, 1, 8, b"<x:xmp/>", True)]
+    inch: dict[str, Any] = {"resolution": (300, 150), "resolutionunit": "inch"}
+    if "resolutionunit" not in inspect.signature(tifffile.TiffWriter.write).parameters:  # as in 2021
+        inch = {"resolution": (300, 150, "INCH")}
+    tags = [(34675, 7, len(SRGB), SRGB, True), (274, 3, 1, 6, True), (700, 1, 8, b"<x:xmp/>", True)]
     samples = noise(3, dtype=np.uint16)
-    photo = read(tiff(samples, photometric="rgb", extratags=tags, **options))
+    photo = read(tiff(samples, photometric="rgb", extratags=tags, **inch))
     np.testing.assert_array_equal(to_array(photo), np.rot90(samples, -1))
     assert (photo.dpi, photo.icc_profile, photo.xmp) == ((300, 150), SRGB, b"<x:xmp/>")
 

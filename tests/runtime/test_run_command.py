@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from srdiff.model_names import DEFAULT_MODEL
 
@@ -53,6 +54,16 @@ def test_a_photo(folder):
     for part in ("in_x4.png", "80x96", "onnxruntime cpu fp32", "1 steps", "seed 3", " s"):
         assert part in last
     assert "\r" not in result.stderr.decode(), "a progress bar in a pipe"
+
+
+def test_what_the_format_cannot_hold_is_said(folder, photo):
+    words = PngInfo()
+    words.add_text("Author", "me")
+    Image.fromarray(photo).save(folder / "said.png", pnginfo=words)
+    result = run("said.png", "-o", "said.jpg", *QUICK, cwd=folder)
+    assert result.stderr.decode().splitlines()[-1] == "not kept in jpg: text (Author)"
+    assert "not kept" not in run("said.png", *QUICK, cwd=folder).stderr.decode()
+    assert Image.open(folder / "said_x4.png").text == {"Author": "me"}
 
 
 def test_stdin_to_stdout_and_the_same_bytes_again(folder):
