@@ -132,6 +132,62 @@ def test_what_is_left_out_is_counted(srdiff_run, tmp_path):
         assert part in output
 
 
+def animation(path: Path, frames: int = 3) -> None:
+    pictures = [Image.fromarray(PICTURE + np.uint8(80 * number)) for number in range(frames)]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], **{"lossless": True} if path.suffix == ".webp" else {}
+    )
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
+def test_the_first_of_several_frames_is_said(srdiff_run, tmp_path, suffix):
+    animation(tmp_path / f"a{suffix}")
+    picture(tmp_path / "b.png")
+    result = srdiff_run(f"a{suffix}", "b.png")
+    said = [line for line in result.output.splitlines() if "first of" in line]
+    assert said == [f"a{suffix}: this is the first of 3 frames (--all-frames takes all)"]
+    assert names(tmp_path) == {f"a{suffix}", "a_x4.png", "b.png", "b_x4.png"}
+
+
+@pytest.mark.parametrize("suffix", [".png", ".webp", ".tif"])
+def test_all_frames(srdiff_run, tmp_path, suffix):
+    (tmp_path / "in").mkdir()
+    animation(tmp_path / "in" / f"a{suffix}")
+    for number in range(3):
+        picture(tmp_path / "single" / f"{number}.png", 80 * number)
+    result = srdiff_run("in", "-o", "out", "--all-frames")
+    assert "first of" not in result.output and "3 enlarged" in result.output
+    assert names(tmp_path / "out") == {"a_f0001.png", "a_f0002.png", "a_f0003.png"}
+    srdiff_run("single", "-o", "out")
+    for number in range(3):
+        frames = (
+            np.asarray(Image.open(tmp_path / "out" / name)) for name in (f"a_f000{number + 1}.png", f"{number}.png")
+        )
+        np.testing.assert_array_equal(*frames)
+
+
+def test_names_of_frames(srdiff_run, tmp_path):
+    animation(tmp_path / "a.gif", 2)
+    picture(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"no image")
+    result = srdiff_run("a.gif", "b.png", "c.png", "--all-frames", "--json", code=2)
+    records = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
+    assert [(record["input"], record["frame"], record["frames"]) for record in records] == [
+        ("a.gif", 0, 2),
+        ("a.gif", 1, 2),
+        ("b.png", None, 1),
+        ("c.png", None, 1),
+    ]
+    made = {"a_x4_f0001.png", "a_x4_f0002.png", "b_x4.png"}
+    assert names(tmp_path) == {"a.gif", "b.png", "c.png"} | made
+    again = srdiff_run(*sorted(names(tmp_path) - {"c.png"}), "--all-frames")
+    assert "left out, as results of other inputs" in again.output and "0 enlarged, 3 skipped" in again.output
+    srdiff_run("a.gif", "-o", "one.webp", "--all-frames", "--samples", "2")
+    assert {f"one_f000{frame}_{sample}.webp" for frame in (1, 2) for sample in (1, 2)} <= names(tmp_path)
+    assert "standard output takes one image and 2" in srdiff_run("a.gif", "-o", "-", "--all-frames", code=2).output
+    assert "read once; give a file" in srdiff_run("-", "-o", "x.png", "--all-frames", code=2).output
+
+
 def test_recursive_keeps_the_tree(srdiff_run, tmp_path):
     picture(tmp_path / "in" / "a.png")
     picture(tmp_path / "in" / "sub" / "a.png")

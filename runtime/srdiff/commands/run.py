@@ -40,7 +40,7 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     settings = _settings(model, options)
     scale = settings.scale or model.manifest.scale
     suffix = f"_x{scale}" if options["suffix"] is None else options["suffix"]
-    found = find_sources(inputs, suffix, options["recursive"])
+    found = find_sources(inputs, suffix, options["recursive"], options["all_frames"])
     jobs = Destination(options["output"], options["format"], suffix).jobs(found.sources, settings.wanted)
     teller = Teller(settings, len(jobs), options["quiet"], options["as_json"])
     teller.found(found, options["recursive"])

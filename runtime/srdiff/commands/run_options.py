@@ -140,6 +140,9 @@ _OPTIONS = (
         help="Refuse larger inputs before decoding them.",
     ),
     click.option("--recursive", is_flag=True, help="Folders within folders, too; the tree is kept."),
+    click.option(
+        "--all-frames", is_flag=True, help="Every frame or page of a file, as in_x4_f0001.png, …; else the first."
+    ),
     click.option("--suffix", help="Behind the names of results beside their inputs.  [default: _x4]"),
     click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are kept."),
     click.option("--dry-run", is_flag=True, help="Say what would be read and written, and leave."),

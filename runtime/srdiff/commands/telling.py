@@ -97,6 +97,10 @@ class Teller:
             shrunk = "" if self._settings.scale is None and self._settings.size is None else " (shrunk)"
             width, height = outcome.size
             self._say(f"{written}: {width}x{height}{shrunk}, {how}, {outcome.seconds:.1f} s")
+        if outcome.frames > 1 and outcome.job.source.frame is None:
+            self._say(
+                f"{outcome.job.source.name}: this is the first of {outcome.frames} frames (--all-frames takes all)"
+            )
         if outcome.unkept:
             self._say(f"not kept in {outcome.job.format}: {', '.join(outcome.unkept)}")
 
@@ -107,6 +111,8 @@ class Teller:
             "written": [str(path) for path in outcome.written],
             "kept": [str(path) for path in outcome.kept],
             "unkept": outcome.unkept,
+            "frame": outcome.job.source.frame,
+            "frames": outcome.frames,
             "size": outcome.size,
             "seconds": round(outcome.seconds, 3),
             "how": how,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Iterable
 
-from ..errors import ImageError
+from ..errors import ImageError, OptionError, SRDiffError
 from ..photo.formats import readable_suffixes, unread_kind
+from ..photo.read import count_frames
 
 STREAM = "-"
 
@@ -21,10 +22,12 @@ class Source:
     Attributes:
         path: None is standard input.
         folder: that was asked for and in which it was found; None for a file that was named itself.
+        frame: of several, from 0; None takes the first, however many there are.
     """
 
     path: Path | None
     folder: Path | None = None
+    frame: int | None = None
 
     @property
     def name(self) -> str:
@@ -46,16 +49,18 @@ class Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False) -> Found:
+def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False, all_frames: bool = False) -> Found:
     """The images that files, folders and ``-`` (standard input) stand for, each once.
 
     Args:
         suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
             of the same folder is among the images; alone it is an image.
         recursive: take folders in folders, too; links to folders are not followed.
+        all_frames: take every frame or page of a file that has several, as sources of their own.
 
     Raises:
         ImageError: a folder cannot be read or holds no image.
+        OptionError: all frames are wanted of standard input, which can be read only once.
     """
     found = Found()
     seen = set()
@@ -65,7 +70,7 @@ def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False) ->
                 seen.add(source.path)
                 found.sources.append(source)
     stems = {(path.parent, name) for path in seen if path is not None for name in (path.stem, path.name)}
-    pattern = re.compile(rf"(.+){re.escape(suffix)}(_\d+|_uncertainty)?") if suffix else None
+    pattern = re.compile(rf"(.+){re.escape(suffix)}(_f\d+)?(_\d+|_uncertainty)?") if suffix else None
 
     def is_result(path: Path | None) -> bool:
         match = pattern.fullmatch(path.stem) if pattern and path is not None else None
@@ -73,7 +78,20 @@ def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False) ->
 
     found.results = [source.path for source in found.sources if source.path is not None and is_result(source.path)]
     found.sources = [source for source in found.sources if not is_result(source.path)]
+    if all_frames:
+        found.sources = [frame for source in found.sources for frame in _frames(source)]
     return found
+
+
+def _frames(source: Source) -> list[Source]:
+    """The source itself where it has one frame; or cannot be read, which is told when its turn comes."""
+    if source.path is None:
+        raise OptionError("all frames are wanted of standard input, which is read once; give a file")
+    try:
+        count = count_frames(source.path)
+    except SRDiffError:
+        count = 1
+    return [source] if count == 1 else [replace(source, frame=frame) for frame in range(count)]
 
 
 def _named(text: str, recursive: bool, found: Found) -> list[Source]:

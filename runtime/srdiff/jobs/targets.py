@@ -86,7 +86,11 @@ class Destination:
             wanted.targets(None)
             return [Job(sources[0], None, self.format or DEFAULT_FORMAT)]
         if self.output is not None and not self._is_folder(sources):
-            jobs = [Job(sources[0], Path(self.output), self.format or self._format_of_file(self.output))]
+            format, target = self.format or self._format_of_file(self.output), Path(self.output)
+            jobs = [
+                Job(source, target.with_name(target.stem + _frame(source) + target.suffix), format)
+                for source in sources
+            ]
         else:
             jobs = [self._beside_or_in_folder(source) for source in sources]
             crowded = _crowded(jobs, wanted)
@@ -103,7 +107,7 @@ class Destination:
         from_folder = any(source.folder is not None for source in sources)
         if Path(self.output).is_dir() or self.output.endswith(("/", "\\")):
             return True
-        if (len(sources) == 1 and not from_folder) or not sources:
+        if (len({source.path for source in sources}) == 1 and not from_folder) or not sources:
             return False
         if self._format_of_output() is not None or Path(self.output).exists():
             raise OptionError(
@@ -138,7 +142,12 @@ class Destination:
             parent = parent / source.path.parent.relative_to(source.folder)
         if _same_folder(parent, source.path.parent):
             suffix = self.suffix
-        return Job(source, parent / (name + suffix + FORMATS[format][0]), format)
+        return Job(source, parent / (name + suffix + _frame(source) + FORMATS[format][0]), format)
+
+
+def _frame(source: Source) -> str:
+    """What a result's name says of the frame, counted from 1."""
+    return "" if source.frame is None else f"_f{source.frame + 1:04}"
 
 
 def finished(target: Path) -> bool:

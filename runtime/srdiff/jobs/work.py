@@ -99,6 +99,7 @@ class Outcome:
         status: ``done``, ``skipped`` (every result was there) or ``failed``.
         written, kept: files made, and files that were there and stay; empty for standard output.
         unkept: what belongs to the image that the result's format does not hold.
+        frames: in the file that was read, or pages.
         size: (width, height) of the result.
         seconds: from reading to the last byte.
         error: of a failure; names the source.
@@ -109,6 +110,7 @@ class Outcome:
     written: tuple[Path, ...] = ()
     kept: tuple[Path, ...] = ()
     unkept: tuple[str, ...] = ()
+    frames: int = 1
     size: tuple[int, int] | None = None
     seconds: float = 0.0
     error: SRDiffError | None = None
@@ -139,7 +141,7 @@ def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | No
     kept = [] if settings.overwrite else [target for target in targets if target is not None and finished(target)]
     if len(kept) == len(targets):
         return Outcome(job, SKIPPED, kept=tuple(kept))
-    photo = read_photo(job.source.path or sys.stdin.buffer, settings.max_pixels)
+    photo = read_photo(job.source.path or sys.stdin.buffer, settings.max_pixels, job.source.frame or 0)
     if settings.crop is not None:
         photo = settings.crop.apply(photo)
     size = _result_size(upscaler, photo, settings)
@@ -153,8 +155,16 @@ def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | No
             write_photo(shown, target or sys.stdout.buffer, job.format, settings.quality)
             written += [target] if target is not None else []
     height, width = shown.pixels.shape[:2]
-    lost = tuple(unkept(photo, job.format))
-    return Outcome(job, DONE, tuple(written), tuple(kept), lost, (width, height), time.perf_counter() - started)
+    return Outcome(
+        job,
+        DONE,
+        tuple(written),
+        tuple(kept),
+        tuple(unkept(photo, job.format)),
+        photo.frames,
+        (width, height),
+        time.perf_counter() - started,
+    )
 
 
 def _result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
