@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import re
-import shlex
-import sys
 from pathlib import Path
 
 import click
+from common.commands import bundle_option, insert_options, typed_command, write_json
+from common.machine import cpu_name, platform_name, versions
 from common.tables import around_marks, insert
 from racing.card import card_bundle
-from racing.entrants import Entrant, Setting, find_entrants
+from racing.entrants import Entrant, Workload, find_entrants
 from racing.flops import FlopCounter
-from racing.latency_report import Report, Shape, as_json, as_text, rows
+from racing.latency_report import LatencyReport, as_json, as_text
 from racing.peers import PEERS
 from racing.race import Race, race
+from racing.shapes import Shape, parse_shapes
+from racing.standings import Standing, standings
 from tqdm import tqdm
 
-import srdiff
 from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.commands.command import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
-from srdiff.errors import DeviceError, OptionError, PackageError
+from srdiff.errors import BundleError, OptionError, PackageError
 from srdiff.machine import usable_cpus
 from srdiff.model_names import DEFAULT_MODEL
 
@@ -33,7 +31,7 @@ DEFAULT_LR = "64x64"
 
 
 @click.command(cls=Command)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Model.  [default: the small one built in]")
+@bundle_option
 @click.option(
     "--card",
     is_flag=True,
@@ -58,8 +56,8 @@ DEFAULT_LR = "64x64"
     "peers",
     multiple=True,
     metavar="NAME[:PRECISION]",
-    help="Race against torch (PyTorch eager, fp32 or bf16) or upstream-graph (the public implementation's way, in "
-    "ONNX Runtime); repeatable.",
+    help="Race against torch (PyTorch eager, fp32 or bf16), upstream-graph (the public implementation's way, in "
+    "ONNX Runtime) or ncnn (Real-ESRGAN x4plus); repeatable.",
 )
 @click.option("--steps", type=click.IntRange(1), help="Of the sampler.  [default: all of the model's]")
 @click.option(
@@ -68,18 +66,7 @@ DEFAULT_LR = "64x64"
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of each.  [default: one per usable CPU]")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write everything to this file.")
 @click.option("--plot", "plot_file", type=click.Path(path_type=Path), help="Write a PNG; needs Matplotlib.")
-@click.option(
-    "--insert",
-    "insert_file",
-    type=click.Path(path_type=Path),
-    help="Also put the Markdown between two marks of this file.",
-)
-@click.option(
-    "--mark",
-    default="latency",
-    show_default=True,
-    help="Name of those marks: <!-- NAME --> and <!-- /NAME -->.",
-)
+@insert_options("latency")
 def main(
     bundle: Path | None,
     card: bool,
@@ -104,8 +91,50 @@ def main(
     if card and bundle is not None:
         raise OptionError("--card is a bundle of its own; leave out --bundle")
     raced = [_peer(text) for text in peers]
-    for text in engines:
-        _check_engine(text)
+    _check_engines(engines)
+    _require_places(json_file, plot_file, insert_file, mark)
+    path = card_bundle() if card else bundle or DEFAULT_MODEL
+    manifest = Bundle(path).manifest
+    shapes = parse_shapes(lrs, outputs, manifest.scale, DEFAULT_LR)
+    timesteps = manifest.schedule.timesteps
+    if steps is not None and steps > timesteps:
+        raise OptionError(f"--steps is {steps}; this model takes 1 to {timesteps}")
+    counter, uncounted = _counter(Bundle(path))
+    threads = threads or usable_cpus()
+    entrants = list(dict.fromkeys([*find_entrants(path, engines, device, threads), *raced]))
+    workloads = [Workload(path, shape.lr, steps or timesteps, runs, device, threads) for shape in shapes]
+    tables = _raced(shapes, workloads, entrants, counter)
+    report = LatencyReport(
+        typed_command("latency.py"),
+        manifest.name,
+        manifest.scale,
+        timesteps,
+        cpu_name(),
+        platform_name(),
+        {**versions(()), **{entry.opened.library: entry.opened.version for entry in tables[0][1].measured}},
+        uncounted,
+        _mflop_per_pixel(counter, tables[0][1]),
+        tables,
+    )
+    document = as_json(report)
+    click.echo(as_text(document, columns))
+    if json_file is not None:
+        write_json(json_file, document)
+    if plot_file is not None:
+        _plot(report, plot_file)
+    if insert_file is not None:
+        insert(as_text(document), insert_file, mark)
+
+
+def _plot(report: LatencyReport, file: Path) -> None:
+    from racing.latency_plot import plot
+
+    with atomic_file(file) as temporary:
+        plot(report, temporary)
+
+
+def _require_places(json_file: Path | None, plot_file: Path | None, insert_file: Path | None, mark: str) -> None:
+    """Before the work: what is written at its end can be."""
     for file in (json_file, plot_file):
         if file is not None:
             require_writable(file)
@@ -113,51 +142,22 @@ def main(
         _require_matplotlib()
     if insert_file is not None:
         around_marks(insert_file, mark)
-    path = card_bundle() if card else bundle or DEFAULT_MODEL
-    manifest = Bundle(path).manifest
-    shapes = _shapes(lrs, outputs, manifest.scale)
-    timesteps = manifest.schedule.timesteps
-    if steps is not None and steps > timesteps:
-        raise OptionError(f"--steps is {steps}; this model takes 1 to {timesteps}")
-    counter, uncounted = _counter(Bundle(path))
-    threads = threads or usable_cpus()
-    entrants = list(dict.fromkeys([*find_entrants(path, engines, device, threads), *raced]))
 
+
+def _raced(
+    shapes: list[Shape], workloads: list[Workload], entrants: list[Entrant], counter: FlopCounter | None
+) -> tuple[tuple[Shape, Race, list[Standing]], ...]:
     tables = []
-    with tqdm(total=len(shapes) * len(entrants) * (1 + runs), unit="image", disable=None) as bar:
+    with tqdm(total=sum(1 + work.runs for work in workloads) * len(entrants), unit="image", disable=None) as bar:
 
         def advance(label: str) -> None:
             bar.set_postfix_str(label)
             bar.update()
 
-        for shape in shapes:
-            setting = Setting(path, shape.lr, steps or timesteps, runs, device, threads)
-            raced_here = race(setting, entrants, counter is not None, advance)
-            tables.append((shape, raced_here, rows(raced_here, counter)))
-
-    command = " ".join(shlex.quote(word) for word in ["python", "benchmarks/latency.py", *sys.argv[1:]])
-    report = Report(
-        command,
-        manifest.name,
-        manifest.scale,
-        timesteps,
-        _cpu_name(),
-        _versions(tables[0][1]),
-        uncounted,
-        _mflop_per_pixel(counter, tables[0][1]),
-        tuple(tables),
-    )
-    click.echo(as_text(report, columns))
-    if json_file is not None:
-        with atomic_file(json_file) as temporary:
-            temporary.write_text(json.dumps(as_json(report), indent=1) + "\n", encoding="utf-8")
-    if plot_file is not None:
-        from racing.latency_plot import plot
-
-        with atomic_file(plot_file) as temporary:
-            plot(report, temporary)
-    if insert_file is not None:
-        insert(as_text(report), insert_file, mark)
+        for shape, workload in zip(shapes, workloads):
+            run = race(workload, entrants, counter is not None, advance)
+            tables.append((shape, run, standings(run, counter)))
+    return tuple(tables)
 
 
 def _peer(text: str) -> Entrant:
@@ -168,42 +168,28 @@ def _peer(text: str) -> Entrant:
     return Entrant(name, precision or PEERS[name][0])
 
 
-def _check_engine(text: str) -> None:
-    name, colon, precision = text.partition(":")
-    if name not in ENGINES or (colon and precision not in PRECISIONS):
-        raise OptionError(
-            f"--engine is {text!r}; give one of {', '.join(ENGINES)}, with :{' or :'.join(PRECISIONS)} behind it "
-            "or without"
-        )
-
-
-def _shapes(lrs: tuple[str, ...], outputs: tuple[str, ...], scale: int) -> list[Shape]:
-    shapes = [Shape(_size("--lr", text)) for text in lrs or (() if outputs else (DEFAULT_LR,))]
-    for text in outputs:
-        height, width = _size("--output", text)
-        shapes.append(Shape((-(-height // scale), -(-width // scale)), (height, width)))
-    return list(dict.fromkeys(shapes))
-
-
-def _size(option: str, text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d*)x([1-9]\d*)", text)
-    if match is None:
-        raise OptionError(f"{option} is {text!r}; write height and width in pixels, like {DEFAULT_LR}")
-    return int(match.group(1)), int(match.group(2))
+def _check_engines(engines: tuple[str, ...]) -> None:
+    for text in engines:
+        name, colon, precision = text.partition(":")
+        if name not in ENGINES or (colon and precision not in PRECISIONS):
+            raise OptionError(
+                f"--engine is {text!r}; give one of {', '.join(ENGINES)}, with :{' or :'.join(PRECISIONS)} behind it "
+                "or without"
+            )
 
 
 def _require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise DeviceError("--plot needs Matplotlib; run: pip install 'srdiff[bench]'") from error
+        raise PackageError("--plot needs Matplotlib; run: pip install 'srdiff[bench]'") from error
 
 
 def _counter(bundle: Bundle) -> tuple[FlopCounter | None, str]:
     """The counter, or why there is none."""
     try:
         return FlopCounter(bundle), ""
-    except (DeviceError, PackageError) as error:
+    except (BundleError, PackageError) as error:
         return None, str(error)
 
 
@@ -213,18 +199,6 @@ def _mflop_per_pixel(counter: FlopCounter | None, race: Race) -> float | None:
         return None
     shapes = race.measured[0].first.shapes["step"]
     return counter.count("step", shapes) / (shapes["x"][2] * shapes["x"][3]) / 1e6
-
-
-def _versions(race: Race) -> dict[str, str]:
-    libraries = {measured.opened.library: measured.opened.version for measured in race.measured}
-    return {"srdiff": srdiff.__version__, "Python": platform.python_version(), **libraries}
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    text = info.read_text(encoding="utf-8", errors="replace") if info.is_file() else ""
-    match = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return match.group(1) if match else platform.processor() or "an unknown CPU"
 
 
 if __name__ == "__main__":

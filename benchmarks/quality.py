@@ -166,11 +166,7 @@ def main(
         click.echo(f"{title} is left out: {reason}", err=True)
     store = Store(output / "results", suite)
     tables = _measured(data, methods, scale, store)
-    verdicts: list[Verdict] | None = None
-    if gated:
-        verdicts = []
-        for entry, rows in tables:
-            verdicts += judge(entry.name, rows, lambda *place, name=entry.name: store.load(name, *place))
+    verdicts = _verdicts(tables, store) if gated else None
     report = QualityReport(
         typed_command("quality.py"),
         model.manifest.name,
@@ -198,6 +194,13 @@ def _measured(data: list[Subjects], methods: list[Method], scale: int, store: St
             bar.update()
 
         return tuple((entry, store.measure(entry, methods, scale, advance)) for entry in data)
+
+
+def _verdicts(tables: Tables, store: Store) -> list[Verdict]:
+    found = []
+    for entry, rows in tables:
+        found += judge(entry.name, rows, lambda *place, name=entry.name: store.load(name, *place))
+    return found
 
 
 def _write(report: QualityReport, store: Store, output: Path) -> str:

@@ -7,14 +7,14 @@ Each photo is enlarged whole and in windows with the same noise; runs of a photo
 
 from __future__ import annotations
 
-import shlex
-import sys
 import time
 from pathlib import Path
 
 import click
 import numpy as np
 import skimage.data
+from common.commands import bundle_option, insert_options, typed_command
+from common.machine import cpu_name
 from common.tables import insert, table
 
 from srdiff import Upscaler
@@ -27,13 +27,13 @@ PHOTOS = ("astronaut", "chelsea", "coffee")  # skimage.data's, all in the public
 
 
 @click.command(cls=Command)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Model.  [default: the small one built in]")
+@bundle_option
 @click.option("--size", type=click.IntRange(2), default=192, show_default=True, help="Side of the input.")
 @click.option("--tile", type=int, default=128, show_default=True, help="Side of a window, in input pixels.")
 @click.option("--overlap", "overlaps", default="8,16,24,32", show_default=True, help="In input pixels.")
 @click.option("--steps", type=int, help="Of the sampler.  [default: all of the model's]")
 @click.option("--precision", type=click.Choice(["auto", *PRECISIONS]), default="auto", show_default=True)
-@click.option("--insert", "insert_file", type=click.Path(path_type=Path), help="Markdown with <!-- tiles --> marks.")
+@insert_options("tiles")
 def main(
     bundle: Path | None,
     size: int,
@@ -42,6 +42,7 @@ def main(
     steps: int | None,
     precision: str,
     insert_file: Path | None,
+    mark: str,
 ) -> None:
     """Difference between windows and the whole image, and the time that windows take more."""
     try:
@@ -64,13 +65,13 @@ def main(
     engine = whole.engine
     head = ["Photo", "Overlap", "Largest difference, levels", "Off by more than 1", "Off by 1 or more", "Time"]
     text = (
-        f"```\n{shlex.join(['python', 'benchmarks/tiles.py', *sys.argv[1:]])}\n```\n\n"
-        f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}; "
+        f"```\n{typed_command('tiles.py')}\n```\n\n"
+        f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}, {cpu_name()}; "
         f"{size}x{size} input, windows of at most {tile}x{tile}.\n\n{table(head, rows)}\n"
     )
     click.echo(text)
     if insert_file is not None:
-        insert(text, insert_file, "tiles")
+        insert(text, insert_file, mark)
 
 
 def enlarged(upscaler: Upscaler, image: np.ndarray, steps: int | None) -> tuple[np.ndarray, float]:

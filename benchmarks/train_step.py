@@ -17,7 +17,8 @@ import numpy as np
 
 from srdiff.commands.command import Command
 
-Step = Callable[[], float]
+# One optimisation step, which gives its loss.
+TrainStep = Callable[[], float]
 
 
 @click.command(cls=Command)
@@ -71,7 +72,7 @@ def random_batch(settings: Any) -> tuple[np.ndarray, ...]:
     return (*images, rng.integers(settings.timesteps, size=n).astype(np.int32), noise)
 
 
-def mindspore_step(settings: Any, data: tuple[np.ndarray, ...]) -> Step:
+def mindspore_step(settings: Any, data: tuple[np.ndarray, ...]) -> TrainStep:
     """The step of ``srdiff-train``."""
     import mindspore as ms
 
@@ -95,7 +96,7 @@ def mindspore_step(settings: Any, data: tuple[np.ndarray, ...]) -> Step:
     return step
 
 
-def torch_step(settings: Any, data: tuple[np.ndarray, ...], threads: int) -> Step:
+def torch_step(settings: Any, data: tuple[np.ndarray, ...], threads: int) -> TrainStep:
     """Forward, backward, clipping, Adam and averaging in PyTorch eager, float32."""
     import torch
     import torch.nn.functional as F

@@ -34,7 +34,7 @@ def named(cpuinfo: str) -> str:
     lacks = [instruction for instruction in INSTRUCTIONS if instruction not in has]
     model = f" (family {found['cpu family']}, model {found['model']})" if {"cpu family", "model"} <= set(found) else ""
     parts = [f"with {', '.join(has)}" if has else "", f"without {', '.join(lacks)}" if lacks else ""]
-    return " ".join([f"{name}{model}", *filter(None, parts)])
+    return f"{name}{model} " + ", ".join(filter(None, parts))
 
 
 def platform_name() -> str:

@@ -7,7 +7,7 @@ from typing import Any, Callable
 
 import numpy as np
 
-from srdiff.errors import DeviceError
+from srdiff.errors import DeviceError, PackageError
 from srdiff_training.measure.package_files import Member, Package
 
 SCALE = 4
@@ -35,6 +35,15 @@ PACKAGE = Package(
 )
 
 
+def import_ncnn() -> Any:
+    """Raises PackageError where it is not installed."""
+    try:
+        import ncnn
+    except ImportError as error:
+        raise PackageError("Real-ESRGAN runs by ncnn, which is not installed; run: pip install ncnn") from error
+    return ncnn
+
+
 class RealEsrgan:
     """Enlarges four times, in float32; the weights are fetched on first use.
 
@@ -46,18 +55,14 @@ class RealEsrgan:
         calls, seconds: passes through the network since :meth:`restart`, and what they took, without all copies.
 
     Raises:
-        DeviceError: ncnn is not installed.
+        PackageError: ncnn is not installed.
         PackageFileError: the weights cannot be had.
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        try:
-            import ncnn
-        except ImportError as error:
-            raise DeviceError("Real-ESRGAN runs by ncnn, which is not installed; run: pip install ncnn") from error
-        self._ncnn = ncnn
-        self.version: str = ncnn.__version__
-        self._net = ncnn.Net()
+        self._ncnn = import_ncnn()
+        self.version: str = self._ncnn.__version__
+        self._net = self._ncnn.Net()
         options = self._net.opt
         options.use_vulkan_compute = False
         for name in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from grading.lpips_weights import LAYERS, load_weights
-from srdiff.errors import DeviceError, ImageError
+from srdiff.errors import ImageError, PackageError
 
 # Of the input in [-1, 1]: ImageNet's statistics as the reference implementation rounds them.
 SHIFT = (-0.030, -0.088, -0.188)
@@ -26,7 +26,7 @@ class Lpips:
 
     Raises:
         PackageFileError: the weights cannot be had.
-        DeviceError: neither ONNX Runtime nor OpenVINO is installed.
+        PackageError: neither ONNX Runtime nor OpenVINO is installed.
     """
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ def _open_openvino(model: bytes) -> Any:
     try:
         import openvino
     except ImportError as error:
-        raise DeviceError("LPIPS needs ONNX Runtime or OpenVINO; run: pip install 'srdiff[cpu]'") from error
+        raise PackageError("LPIPS needs ONNX Runtime or OpenVINO; run: pip install 'srdiff[cpu]'") from error
     core = openvino.Core()
     compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda pair: compiled({"pair": pair})[0][0]

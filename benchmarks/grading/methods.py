@@ -189,7 +189,7 @@ def open_upscalers(
     does not open is an error.
 
     Raises:
-        DeviceError: an engine or precision that was named is not available here.
+        DeviceError, PackageError: an engine or precision that was named is not available here; of all, none is.
     """
     found: dict[tuple[str, str, str], Upscaler] = {}
     for name in ENGINES if "all" in engines else engines:
@@ -211,12 +211,12 @@ def open_checkpoint(ckpt: Path, bundle: Bundle) -> tuple[Upscaler, str]:
     """The checkpoint's own network in MindSpore, sampled as the bundle is, and the file's hash.
 
     Raises:
-        DeviceError: MindSpore is not installed.
+        PackageError: MindSpore is not installed.
         CheckpointError: the checkpoint cannot be read.
         OptionError: it holds another network than the bundle.
     """
     try:
         from srdiff_training.model.cells import open_source
     except ImportError as error:
-        raise DeviceError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[export]'") from error
+        raise PackageError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[export]'") from error
     return open_source(ckpt, bundle), hashlib.sha256(ckpt.read_bytes()).hexdigest()

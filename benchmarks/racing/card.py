@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from srdiff.bundle import MANIFEST_NAME
-from srdiff.errors import DeviceError
+from srdiff.errors import PackageError
 from srdiff.mindspore_log import keep_quiet
 from srdiff_training.measure.cache import cache_folder
 
@@ -18,7 +18,7 @@ def card_bundle() -> Path:
     It clamps x_0, which the card's model does not: untrained, the numbers would grow out of range.
 
     Raises:
-        DeviceError: it is not there yet and MindSpore is not installed.
+        PackageError: it is not there yet and MindSpore is not installed.
     """
     target = cache_folder() / "card_random.srdiff"
     if (target / MANIFEST_NAME).is_file():
@@ -32,7 +32,7 @@ def card_bundle() -> Path:
         from srdiff_training.model.network import SRDiff
         from srdiff_training.model.parameter_names import public_name
     except ImportError as error:
-        raise DeviceError(
+        raise PackageError(
             f"--card exports a model once, which needs MindSpore ({error}); run: pip install 'srdiff[cpu,export]'"
         ) from error
     config = NetworkConfig("mindediting")  # whose own sizes are the card's

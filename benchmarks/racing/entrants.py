@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from racing.peers import PEERS, check_peer, open_peer
+from racing.peers import LIBRARIES, PEERS, check_peer, open_peer
 from racing.processes import Remote
 from srdiff.bundle import Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Engine, graph_format, open_engine
@@ -25,11 +25,11 @@ class Entrant:
     @property
     def library(self) -> str:
         """The package that computes."""
-        return "onnxruntime" if self.engine == "upstream-graph" else self.engine
+        return LIBRARIES.get(self.engine, self.engine)
 
 
 @dataclass(frozen=True)
-class Setting:
+class Workload:
     """What all entrants have in common.
 
     Attributes:
@@ -49,10 +49,10 @@ class Setting:
     threads: int
 
 
-def open_entrant(setting: Setting, entrant: Entrant) -> Engine:
+def open_entrant(workload: Workload, entrant: Entrant) -> Engine:
     if entrant.engine in PEERS:
-        return open_peer(entrant.engine, entrant.precision, setting.threads, Bundle(setting.bundle))
-    return open_engine(entrant.engine, setting.device, entrant.precision, setting.threads)
+        return open_peer(entrant.engine, entrant.precision, workload.threads, Bundle(workload.bundle))
+    return open_engine(entrant.engine, workload.device, entrant.precision, workload.threads)
 
 
 def find_entrants(bundle: Path, engines: tuple[str, ...], device: str, threads: int) -> list[Entrant]:
@@ -101,22 +101,22 @@ class Finder:
         return found, reasons
 
 
-def eps_error(setting: Setting, entrant: Entrant) -> float:
+def eps_error(workload: Workload, entrant: Entrant) -> float:
     """The relative error of a peer's eps against an engine's; made in a process of its own, outside what is measured.
 
     Raises:
         ParityError: the peer computes something else than the bundle's graphs.
     """
-    with Remote(f"{entrant}'s check", PeerCheck, setting, entrant) as check:
+    with Remote(f"{entrant}'s check", PeerCheck, workload, entrant) as check:
         error: float = check.ask("run")
     return error
 
 
 class PeerCheck:
-    def __init__(self, setting: Setting, entrant: Entrant) -> None:
-        self._setting, self._entrant = setting, entrant
+    def __init__(self, workload: Workload, entrant: Entrant) -> None:
+        self._workload, self._entrant = workload, entrant
 
     def run(self) -> float:
-        bundle = Bundle(self._setting.bundle)
-        engine = open_engine("auto", "cpu", "fp32", self._setting.threads, formats=("onnx",))
-        return check_peer(bundle, engine, open_entrant(self._setting, self._entrant))
+        bundle = Bundle(self._workload.bundle)
+        engine = open_engine("auto", "cpu", "fp32", self._workload.threads, formats=("onnx",))
+        return check_peer(bundle, engine, open_entrant(self._workload, self._entrant))

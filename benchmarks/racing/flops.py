@@ -7,7 +7,7 @@ from functools import reduce
 
 from srdiff.bundle import Bundle
 from srdiff.engines import Shapes
-from srdiff.errors import DeviceError
+from srdiff.errors import BundleError, PackageError
 
 
 class FlopCounter:
@@ -17,17 +17,18 @@ class FlopCounter:
     activations and the sampler's update are left out.
 
     Raises:
-        DeviceError: onnx is not installed, or the bundle has no ONNX graphs to count.
+        BundleError: it has no ONNX graphs to count.
+        PackageError: onnx is not installed.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         files = bundle.graph_files("onnx")
         if not files:
-            raise DeviceError(f"{bundle.path} has no ONNX graphs to count; export with --format onnx,mindir")
+            raise BundleError(f"{bundle.path} has no ONNX graphs to count; export with --format onnx,mindir")
         try:
             import onnx  # noqa: F401
         except ImportError as error:
-            raise DeviceError("they are counted with the package onnx; run: pip install onnx") from error
+            raise PackageError("they are counted with the package onnx; run: pip install onnx") from error
         self._models = {"encoder": bundle.read(files[0].encoder), "step": bundle.read(files[0].step)}
         self._counted: dict[tuple[str, tuple[tuple[str, tuple[int, ...]], ...]], int] = {}
 

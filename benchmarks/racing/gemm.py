@@ -7,7 +7,7 @@ from typing import Callable
 
 import numpy as np
 
-from racing.entrants import Entrant, Setting, open_entrant
+from racing.entrants import Entrant, Workload, open_entrant
 from srdiff.engines import Engine
 
 # Of 1024, 2048 and 4096, the last was fastest; a GPU needs more to be filled. Links of a chain, so that what is no
@@ -22,12 +22,12 @@ class Gemm:
 
     _run: Callable[[], object]
 
-    def __init__(self, setting: Setting, entrant: Entrant) -> None:
+    def __init__(self, workload: Workload, entrant: Entrant) -> None:
         if entrant.engine == "torch":
-            self._run = torch_matmul(entrant.precision, setting.threads)
+            self._run = torch_matmul(entrant.precision, workload.threads)
             self._flops = matmul_flops(GEMM_SIDE["cpu"])
         else:
-            self._open(open_entrant(setting, entrant))
+            self._open(open_entrant(workload, entrant))
         self._run()
 
     def _open(self, engine: Engine) -> None:

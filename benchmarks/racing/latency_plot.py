@@ -7,7 +7,9 @@ from statistics import median
 
 import matplotlib
 
-from racing.latency_report import CARD_SECONDS, Report, Row
+from racing.latency_report import LatencyReport, is_compared
+from racing.shapes import CARD_SECONDS
+from racing.standings import Standing
 
 matplotlib.use("agg")
 
@@ -19,7 +21,7 @@ DPI = 150
 PARTS = (("UNet steps", "#3b6fb6"), ("encoder", "#8db4e0"), ("outside the engine", "#d9822b"))
 
 
-def plot(report: Report, file: Path) -> None:
+def plot(report: LatencyReport, file: Path) -> None:
     """Write a PNG with a panel per shape: median seconds per image in parts, fastest and slowest as a line."""
     heights = [FRAME_INCH + BAR_INCH * len(rows) for _, _, rows in report.tables]
     with pyplot.rc_context(STYLE):
@@ -31,16 +33,16 @@ def plot(report: Report, file: Path) -> None:
             gridspec_kw={"height_ratios": heights},
         )
         for panel, (shape, race, rows) in zip(panels[:, 0], report.tables):
-            compared = shape.reading() is not None and race.setting.steps == report.timesteps
+            compared = is_compared(shape, race.workload.steps, report.timesteps)
             _bars(panel, rows, compared)
-            panel.set_title(f"{report.model}, {shape.text(report.scale)}, {race.setting.steps} steps", loc="left")
+            panel.set_title(f"{report.model}, {shape.text(report.scale)}, {race.workload.steps} steps", loc="left")
         legend = {label: handle for panel in panels[:, 0] for handle, label in zip(*panel.get_legend_handles_labels())}
         figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower center", ncols=len(legend))
         figure.savefig(str(file), format="png", dpi=DPI)
         pyplot.close(figure)
 
 
-def _bars(panel: pyplot.Axes, rows: list[Row], compared: bool) -> None:
+def _bars(panel: pyplot.Axes, rows: list[Standing], compared: bool) -> None:
     places = range(len(rows))
     left = [0.0] * len(rows)
     for (label, color), widths in zip(PARTS, zip(*(_parts(row) for row in rows))):
@@ -66,7 +68,7 @@ def _bars(panel: pyplot.Axes, rows: list[Row], compared: bool) -> None:
     panel.set_xlabel("seconds per image")
 
 
-def _parts(row: Row) -> tuple[float, float, float]:
+def _parts(row: Standing) -> tuple[float, float, float]:
     """Of the median image: seconds in the steps, in the encoder, and outside the engine."""
     images = sorted(row.measured.images, key=lambda image: image.seconds)
     image = images[(len(images) - 1) // 2]

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from typing import Any, Callable
+from contextlib import contextmanager
+from typing import Any, Callable, Iterator
 
 from srdiff.engines import Engine, Shapes
 
+# Where each library computes, as (class, methods): what an engine does around it, such as copying results, is not
+# the library's time. OpenVINO's are those below its Python layer, which may copy as well.
+COMPUTES = {
+    "openvino": ("openvino._pyopenvino", "InferRequest", ("infer", "start_async", "wait")),
+    "onnxruntime": ("onnxruntime", "InferenceSession", ("run", "run_with_iobinding")),
+    "mindspore_lite": ("mindspore_lite", "Model", ("predict",)),
+}
+
 
 class Stopwatch:
-    """Seconds within an engine's ``compile`` and its graphs' ``run``.
+    """Seconds within an engine's ``compile``, and within the library's own call of each graph's runs.
 
-    All else that happens while an image is made, happens outside the engine. Only these two methods are replaced, on
-    the objects themselves, so the runtime works as it does without it.
+    All else that happens while an image is made, happens outside the engine: noise, blending, and the copies that
+    stand around the library's call. Only methods are replaced, so the runtime works as it does without it. An engine
+    whose library has no such call here, as PyTorch's, counts whole.
+
+    Args:
+        engine: whose graphs are watched from their compilation on; the only one of its library in this process.
+        library: that computes, by the name of its package.
 
     Attributes:
         seconds: by ``compile``, ``encoder`` and ``step`` (the two graphs' runs), since the last :meth:`restart`.
-        calls: likewise.
+        calls: likewise, of the graphs' runs.
         shapes: of each graph's inputs, as last compiled.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, library: str) -> None:
         self.shapes: dict[str, Shapes] = {}
         self.restart()
+        self._running: str | None = None
+        self._inside = False
+        self._within_library = self._watch_library(library)
         compile = engine.compile
 
         def timed_compile(model: bytes, shapes: Shapes) -> Any:
             name = "step" if "x" in shapes else "encoder"
             self.shapes[name] = {key: tuple(shape) for key, shape in shapes.items()}
-            graph = self._timed("compile", compile)(model, shapes)
-            self._watch(graph, "run", name)
+            with self._adding("compile"):
+                graph = compile(model, shapes)
+            self.calls["compile"] += 1
+            self._watch_graph(graph, name)
             return graph
 
         setattr(engine, "compile", timed_compile)  # noqa: B010  # mypy forbids it as an assignment
@@ -38,16 +58,61 @@ class Stopwatch:
         self.seconds = dict.fromkeys(("compile", "encoder", "step"), 0.0)
         self.calls = dict.fromkeys(self.seconds, 0)
 
-    def _watch(self, instance: Any, method: str, name: str) -> None:
-        setattr(instance, method, self._timed(name, getattr(instance, method)))
+    def _watch_graph(self, graph: Any, name: str) -> None:
+        graph.run = self._named(name, graph.run)
+        make_loop = graph.loop
 
-    def _timed(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            begin = time.perf_counter()
+        def loop(*args: Any, **kwargs: Any) -> Any:
+            made = make_loop(*args, **kwargs)
+            made.run = self._named(name, made.run)
+            return made
+
+        graph.loop = loop
+
+    def _named(self, name: str, run: Callable[..., Any]) -> Callable[..., Any]:
+        """A graph's run: what the library computes meanwhile is this graph's. A loop's may call its graph's."""
+
+        def named(*args: Any, **kwargs: Any) -> Any:
+            if self._running is not None:
+                return run(*args, **kwargs)
+            self._running = name
+            self.calls[name] += 1
             try:
-                return function(*args, **kwargs)
+                if self._within_library:
+                    return run(*args, **kwargs)
+                with self._adding(name):
+                    return run(*args, **kwargs)
             finally:
-                self.seconds[name] += time.perf_counter() - begin
-                self.calls[name] += 1
+                self._running = None
+
+        return named
+
+    def _watch_library(self, library: str) -> bool:
+        """Whether the library's own calls can be timed."""
+        module, owner, methods = COMPUTES.get(library, ("", "", ()))
+        found = getattr(sys.modules.get(module), owner, None) if owner else None
+        for method in methods if found is not None else ():
+            if hasattr(found, method):
+                setattr(found, method, self._timed(getattr(found, method)))
+        return found is not None
+
+    def _timed(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            if self._running is None or self._inside:
+                return compute(*args, **kwargs)
+            self._inside = True
+            try:
+                with self._adding(self._running):
+                    return compute(*args, **kwargs)
+            finally:
+                self._inside = False
 
         return timed
+
+    @contextmanager
+    def _adding(self, name: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] += time.perf_counter() - begin

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Mapping
 
 import numpy as np
 import pytest
@@ -17,17 +19,20 @@ pytest.importorskip("mindspore", reason="the bundles are exported here")  # befo
 pytest.importorskip("onnx", reason="pip install 'srdiff[bench]'")
 
 import latency
-from racing import peers
+from common import real_esrgan
+from racing import torch_peer
 from racing.flops import FlopCounter
-from racing.latency_report import AS_INPUT, AS_OUTPUT, AS_TILE, Shape
 from racing.peers import check_peer, open_peer
 from racing.processes import ProcessError, Remote
+from racing.shapes import AS_INPUT, AS_OUTPUT, AS_TILE, Shape, comparison, parse_shapes
 from racing.stopwatch import Stopwatch
 
 from srdiff.bundle import Bundle
-from srdiff.engines import open_engine
+from srdiff.engines import Arrays, Engine, Graph, Shapes, open_engine
+from srdiff.engines.base import Loop
 from srdiff.errors import DeviceError, ParityError
 from srdiff.upscaler import Upscaler
+from srdiff_training.measure.package_files import PackageFileError
 from srdiff_training.model.config import NetworkConfig
 
 SCRIPT = Path(latency.__file__)
@@ -130,9 +135,9 @@ def test_a_shape_that_onnx_cannot_infer_is_no_smaller_count(mindediting: Path) -
 # Timing
 
 
-def test_the_stopwatch_sees_every_run_and_no_more(mindediting: Path) -> None:
+def test_the_stopwatch_sees_every_run_and_changes_nothing(mindediting: Path) -> None:
     engine = open_engine("auto", "cpu", "fp32", 1, formats=("onnx",))
-    watch = Stopwatch(engine)
+    watch = Stopwatch(engine, engine.name)
     upscaler = Upscaler(Bundle(mindediting), engine)
     pixels = np.zeros((*LR, 3), np.uint8)
     upscaler.upscale(pixels, steps=3)
@@ -143,6 +148,73 @@ def test_the_stopwatch_sees_every_run_and_no_more(mindediting: Path) -> None:
     assert (upscaler.upscale(pixels, steps=3) == plain.upscale(pixels, steps=3)).all()
     assert watch.calls == {"compile": 0, "encoder": 1, "step": 3} and watch.seconds["compile"] == 0
     assert min(watch.seconds["encoder"], watch.seconds["step"]) > 0
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_copies_around_the_librarys_call_are_outside_the_engine(name: str, mindediting: Path) -> None:
+    """A result that is copied for long after ``infer``: the library did not compute meanwhile."""
+    pytest.importorskip(name)
+    engine = open_engine(name, "cpu", "fp32", 1)
+    compile = engine.compile
+
+    def slowly_copied(model: bytes, shapes: Shapes) -> Graph:
+        graph = compile(model, shapes)
+        run = graph.run
+
+        def copied(inputs: Mapping[str, np.ndarray]) -> Arrays:
+            outputs = run(inputs)
+            time.sleep(0.2)
+            return outputs
+
+        graph.run = copied  # type: ignore[method-assign]
+        return graph
+
+    engine.compile = slowly_copied  # type: ignore[method-assign]
+    watch = Stopwatch(engine, name)
+    upscaler = Upscaler(Bundle(mindediting), engine, tile=24, overlap=8)
+    for size, calls in (((8, 8), 2), ((20, 36), 4)):  # a loop over one window, and windows
+        pixels = np.zeros((*size, 3), np.uint8)
+        upscaler.upscale(pixels, steps=1)
+        watch.restart()
+        begin = time.perf_counter()
+        upscaler.upscale(pixels, steps=1)
+        seconds = time.perf_counter() - begin
+        assert watch.calls["encoder"] + watch.calls["step"] == calls
+        inside = watch.seconds["encoder"] + watch.seconds["step"]
+        assert 0 < inside < seconds - 0.2 * calls
+
+
+def test_a_loop_that_does_not_call_its_graph_is_timed(mindediting: Path) -> None:
+    """As on a GPU, where the arrays stay on the device."""
+
+    class Owning(Loop):
+        def put(self, name: str, array: np.ndarray) -> None: ...
+
+        def run(self) -> None:
+            time.sleep(0.01)
+
+        def get(self, output: str) -> np.ndarray:
+            return np.zeros(1)
+
+    class OwningGraph(Graph):
+        def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+            return {}
+
+        def loop(self, feedback: Mapping[str, str]) -> Loop:
+            return Owning()
+
+    class OwningEngine(Engine):
+        name, device, precision = "owning", "gpu:0", "fp32"
+
+        def compile(self, model: bytes, shapes: Shapes) -> Graph:
+            return OwningGraph()
+
+    engine = OwningEngine()
+    watch = Stopwatch(engine, "no library")
+    loop = engine.compile(b"", {"x": (1, 3, 8, 8)}).loop({})
+    for _ in range(3):
+        loop.run()
+    assert watch.calls["step"] == 3 and watch.seconds["step"] >= 0.03
 
 
 # Peers
@@ -169,9 +241,9 @@ def test_peers_make_the_same_image(bundle: Path, name: str) -> None:
 
 def test_another_network_is_no_peer(mindediting: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    tensors = peers.checkpoint_tensors
+    tensors = torch_peer.checkpoint_tensors
     monkeypatch.setattr(
-        peers, "checkpoint_tensors", lambda *args: [(n, a * np.float32(1.001)) for n, a in tensors(*args)]
+        torch_peer, "checkpoint_tensors", lambda *args: [(n, a * np.float32(1.001)) for n, a in tensors(*args)]
     )
     bundle = Bundle(mindediting)
     with pytest.raises(ParityError, match="two networks"):
@@ -259,10 +331,24 @@ def test_two_engines_and_their_peers_from_a_shell(mindediting: Path, tmp_path: P
     assert text.count("| onnxruntime fp32 |") == 1 and "\nonnxruntime fp32  " in result.stdout
 
 
-def comparison(shape: Shape, steps: int) -> str:
-    from racing.latency_report import _comparison
-
-    return _comparison(shape, steps, 100)
+@pytest.mark.slow
+def test_real_esrgan_races_and_is_not_taken_for_the_network(mindediting: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ncnn")
+    try:
+        real_esrgan.PACKAGE.files()
+    except PackageFileError as error:
+        pytest.skip(str(error))
+    file = tmp_path / "l.json"
+    options = ["--engine", "onnxruntime:fp32", "--peer", "ncnn", "--steps", "2", "--runs", "1", "--json", file]
+    result = shell("--bundle", mindediting, "--lr", "8x16", *options)
+    assert result.returncode == 0, result.stderr
+    (table,) = json.loads(file.read_text())["tables"]
+    ours, theirs = table["rows"]
+    assert theirs["name"] == "Real-ESRGAN x4plus, ncnn fp32"
+    assert theirs["step_ms"] is theirs["flops"] is theirs["peak_share"] is None and table["eps_errors"] == []
+    assert 0 < theirs["outside"] < 0.5 and theirs["images"][0]["step_calls"] == 1
+    assert ours["speedups"] == {"ncnn fp32": theirs["seconds"]["median"] / ours["seconds"]["median"]}
+    assert [entry["engine"] for entry in table["gemm_flops"]] == ["onnxruntime"]
 
 
 @pytest.mark.parametrize(
@@ -278,12 +364,12 @@ def comparison(shape: Shape, steps: int) -> str:
 )
 def test_the_cards_seconds_are_compared_where_a_reading_fits(shape: Shape, reading: str | None) -> None:
     assert shape.reading() == reading
-    assert ("compares with" in comparison(shape, 100)) == (reading is not None)
-    assert "compares with" not in comparison(shape, 10)
+    assert ("compares with" in comparison(shape.reading(), 100, 100)) == (reading is not None)
+    assert "compares with" not in comparison(shape.reading(), 10, 100)
 
 
 def test_an_output_that_the_scale_does_not_divide_is_covered() -> None:
-    assert latency._shapes((), ("320x270",), 4) == [Shape((80, 68), (320, 270))]
+    assert parse_shapes((), ("320x270",), 4, "64x64") == [Shape((80, 68), (320, 270))]
     assert Shape((80, 68), (320, 270)).text(4) == "80x68 to 320x272, for 320x270"
 
 
