@@ -47,6 +47,7 @@ class Upscaler:
         bundle: the model.
         engine: where it runs; has ``name``, ``device`` and ``precision``.
         scale: side of the result over side of the input.
+        tile, overlap: of windows, in LR pixels; graphs of static shapes have windows of their own instead.
     """
 
     def __init__(self, bundle: Bundle, engine: Engine, tile: int | None = None, overlap: int | None = None) -> None:
@@ -63,8 +64,8 @@ class Upscaler:
                 f"export with --format {engine.graph_format}"
             )
         own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
-        self._tile, self._overlap = self._default_tile() if tile is None else tile, own if overlap is None else overlap
-        fit_tile(self._multiple, self._tile, self._overlap, self._multiple)
+        self.tile, self.overlap = self._default_tile() if tile is None else tile, own if overlap is None else overlap
+        fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
         # By static shape; the only key is None where the graphs take any size.
         self._models = {
             files.lr_shape: {ENCODER: bundle.read(files.encoder), STEP: bundle.read(files.step)} for files in graphs
@@ -225,10 +226,10 @@ class Upscaler:
         """The window for an image of this size, and the overlap; a static one may be larger than the image."""
         shapes = [shape for shape in self._models if shape is not None]
         if shapes:
-            tile = choose_tile(height, width, shapes, self._overlap)
-            return tile, tile_overlap(tile, self._overlap, self._multiple)
-        sides = [fit_tile(size, self._tile, self._overlap, self._multiple) for size in (height, width)]
-        return (sides[0], sides[1]), self._overlap
+            tile = choose_tile(height, width, shapes, self.overlap)
+            return tile, tile_overlap(tile, self.overlap, self._multiple)
+        sides = [fit_tile(size, self.tile, self.overlap, self._multiple) for size in (height, width)]
+        return (sides[0], sides[1]), self.overlap
 
     def graph(self, name: str, height: int, width: int) -> Graph:
         """The encoder or step graph for windows of height x width LR pixels, compiled once."""

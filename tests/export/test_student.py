@@ -78,7 +78,7 @@ def test_from_a_checkpoint_to_an_image(tmp_path: Path, family: str, steps: int) 
             upscaler.upscale(pixels, **wish)
     refused = CliRunner().invoke(run_main, [str(tmp_path / "in.png"), "--model", str(bundle), "--steps", "10"])
     assert refused.exit_code == 2 and "is a student" in refused.output
-    assert upscaler._overlap == 16 == Bundle(bundle).manifest.overlap
+    assert upscaler.overlap == 16 == Bundle(bundle).manifest.overlap
 
 
 def test_a_bundle_that_contradicts_itself(tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def picture(path: Path, value: int = 0) -> bytes:
 
 
 def names(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """Of all files but ledgers."""
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {name for name in files if Path(name).name != "srdiff-ledger.jsonl"}
 
 
 def test_the_same_name_with_two_suffixes(srdiff_run, tmp_path):
@@ -337,5 +339,7 @@ def test_no_file_is_changed_unasked(
     assert not changed & read, "an input was replaced"
     assert set(after) - set(before) <= written, "a file that nobody was told of"
     assert all(record["status"] in ("done", "skipped", "failed") for record in records)
+    ledgers = {str(path.relative_to(folder)) for path in folder.rglob("srdiff-ledger.jsonl")}
+    assert all(f"ledger: {name}" in result.output for name in ledgers)
     assert records or "Error" in result.output
     assert not records or read == expected, "an input is not accounted for"

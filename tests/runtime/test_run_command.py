@@ -93,7 +93,7 @@ def test_a_folder_with_a_bad_file_in_it(folder):
     (source / "notes.txt").write_text("not meant")
     result = run("photos", *QUICK, cwd=folder)
     assert result.returncode == 2
-    assert sorted(os.listdir(folder / "photos_x4")) == ["a.png", "c.png"]
+    assert sorted(os.listdir(folder / "photos_x4")) == ["a.png", "c.png", "srdiff-ledger.jsonl"]
     text = result.stderr.decode()
     assert "b.png" in text
     assert text.splitlines()[-1] == "2 enlarged, 0 skipped, 1 failed"
@@ -200,7 +200,7 @@ def test_two_inputs_for_one_result(folder):
     result = run("in.png", "other/in.png", "fine.png", "-o", "out/", *QUICK, cwd=folder)
     errors = [line for line in result.stderr.decode().splitlines() if line.startswith("Error: ")]
     assert result.returncode == 2 and len(errors) == 2 and all("both become" in line for line in errors)
-    assert os.listdir(folder / "out") == ["fine.png"]
+    assert sorted(os.listdir(folder / "out")) == ["fine.png", "srdiff-ledger.jsonl"]
 
 
 def test_ctrl_c_leaves_nothing(folder):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
 from .. import __version__
+from ..batch.book import Book
+from ..batch.ledger import Ledger, ledger_in
+from ..batch.pins import pins_of
+from ..batch.verify import verify
 from ..bundle import Bundle
 from ..diversity import Wanted
 from ..engines.device_names import each_device
@@ -17,6 +22,7 @@ from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
 from ..opening import open_for
 from ..several import spread
+from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
 from .command import Command
 from .devices import engine_option
@@ -41,12 +47,21 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     scale = settings.scale or model.manifest.scale
     suffix = f"_x{scale}" if options["suffix"] is None else options["suffix"]
     found = find_sources(inputs, suffix, options["recursive"], options["all_frames"])
-    jobs = Destination(options["output"], options["format"], suffix).jobs(found.sources, settings.wanted)
+    destination = Destination(options["output"], options["format"], suffix)
+    jobs = destination.jobs(found.sources, settings.wanted)
+    folder = destination.folder(found.sources)
+    ledger_file = options["ledger"] or (None if folder is None else ledger_in(folder))
     teller = Teller(settings, len(jobs), options["quiet"], options["as_json"])
     teller.found(found, options["recursive"])
     if options["dry_run"]:
         for job in jobs:
             teller.planned(job)
+        return
+    ledger = None if ledger_file is None else Ledger(ledger_file)
+    if ledger is None and (options["verify"] or options["retry_failed"]):
+        raise OptionError("no ledger says what was done; name one with --ledger, or give a folder")
+    if ledger is not None and options["verify"]:
+        teller.came_out(((outcome, "verified") for outcome in verify(ledger, jobs)), ledger)
         return
     chosen = dict(engine_option(text) for text in options["engine_options"])
     upscalers = [
@@ -58,7 +73,10 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
         )
         for device in each_device(options["device"])
     ]
-    teller.came_out(spread(upscalers, jobs, teller.watched))
+    for folder in {job.target.parent for job in jobs if job.target is not None}:
+        remove_leftovers(folder)
+    book = Book(settings, ledger, pins_of(upscalers[0], settings), options["retry_failed"])
+    teller.came_out(spread(upscalers, jobs, partial(teller.watched, book)), ledger)
 
 
 def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import click
@@ -145,6 +146,14 @@ _OPTIONS = (
     ),
     click.option("--suffix", help="Behind the names of results beside their inputs.  [default: _x4]"),
     click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are kept."),
+    click.option(
+        "--ledger",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Note each image in this file; a rerun makes what is missing, changed or failed.  "
+        "[default: for folders, srdiff-ledger.jsonl beside the results]",
+    ),
+    click.option("--retry-failed", is_flag=True, help="Only what the ledger says failed."),
+    click.option("--verify", is_flag=True, help="Make nothing; read all that the ledger says is done."),
     click.option("--dry-run", is_flag=True, help="Say what would be read and written, and leave."),
     click.option("--quiet", is_flag=True, help="Errors only."),
     click.option("--json", "as_json", is_flag=True, help="One JSON line per image on standard output."),

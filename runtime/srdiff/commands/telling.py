@@ -10,9 +10,12 @@ from typing import Iterable
 import click
 from tqdm import tqdm
 
+from ..batch.book import Book
+from ..batch.ledger import Ledger
+from ..batch.verify import VERIFIED
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
-from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
+from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
 from ..progress import Progress
 from ..upscaler import Upscaler
 
@@ -54,7 +57,7 @@ class Teller:
             there = target is not None and finished(target) and not self._settings.overwrite
             click.echo(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
 
-    def watched(self, upscaler: Upscaler, job: Job) -> tuple[Outcome, str]:
+    def watched(self, book: Book, upscaler: Upscaler, job: Job) -> tuple[Outcome, str]:
         """Do a job behind a bar; its outcome, and how it was made."""
         name = job.source.path.name if job.source.path else job.source.name
         with tqdm(desc=name, unit="step", disable=True if self._quiet else None, leave=False) as bar:
@@ -63,13 +66,13 @@ class Teller:
                 bar.total = progress.total
                 bar.update(progress.done - bar.n)
 
-            outcome = attempt(upscaler, job, self._settings, show)
+            outcome = book.attempt(upscaler, job, show)
         engine, manifest = upscaler.engine, upscaler.bundle.manifest
         sampling = manifest.sampling_label(self._settings.sampler or manifest.sampler())
         return outcome, f"{engine.name} {engine.device} {engine.precision}, {sampling}, seed {self._settings.seed}"
 
-    def came_out(self, outcomes: Iterable[tuple[Outcome, str]]) -> None:
-        """Tell each outcome as it comes; leave with the worst failure's exit code."""
+    def came_out(self, outcomes: Iterable[tuple[Outcome, str]], ledger: Ledger | None = None) -> None:
+        """Tell each outcome as it comes, and where they are written down; leave with the worst failure's exit code."""
         counts: Counter[str] = Counter()
         worst = 0
         for outcome, how in outcomes:
@@ -83,15 +86,20 @@ class Teller:
                 worst = max(worst, outcome.error.exit_code)
             else:
                 self._tell(outcome, how)
-        if self._jobs != 1:
-            self._say(f"{counts[DONE]} enlarged, {counts[SKIPPED]} skipped, {counts[FAILED]} failed")
+        if ledger is not None:
+            torn = f" ({ledger.torn} damaged lines in it were passed over)" if ledger.torn else ""
+            self._say(f"ledger: {ledger.path}{torn}")
+        if self._jobs != 1 or counts[VERIFIED]:
+            made = f"{counts[DONE]} enlarged, {counts[SKIPPED]} skipped"
+            self._say(f"{f'{counts[VERIFIED]} verified' if counts[VERIFIED] else made}, {counts[FAILED]} failed")
         if worst:
             sys.exit(worst)
 
     def _tell(self, outcome: Outcome, how: str) -> None:
-        for kept in outcome.kept:
+        for kept in outcome.kept if outcome.status != VERIFIED else ():
             done = "skipped" if outcome.status == SKIPPED else "kept"
-            self._say(f"{kept} exists; {done} (--overwrite replaces it)")
+            note = f", {outcome.note}" if outcome.note else ""
+            self._say(f"{kept} exists{note}; {done} (--overwrite replaces it)")
         if outcome.size is not None:
             written = ", ".join(map(str, outcome.written)) or "standard output"
             shrunk = "" if self._settings.scale is None and self._settings.size is None else " (shrunk)"

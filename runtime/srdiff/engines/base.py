@@ -86,6 +86,7 @@ class Engine(ABC):
         graph_format: of the bundle's graphs that it loads: ``onnx`` or ``mindir``.
         workspace: bytes of main memory that a window takes while both graphs run, per pixel of the result and
             channel of cond; None where that is not main memory or not known.
+        threads: of the CPU per run; None where the library chooses.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Engine(ABC):
     precision: str
     graph_format: str = "onnx"
     workspace: float | None = None
+    threads: int | None = None
 
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:

@@ -92,7 +92,7 @@ class LiteEngine(Engine):
         mode = options.mode
         self.precision = mode.precision if mode else ("fp16" if precision == "fp16" else "fp32")
         self._target = device
-        self._threads = threads
+        self.threads = threads
         self._options = options
         self._of_several_shapes: dict[bytes, LiteModel] = {}
         self._groups: dict[str, Any] = {}
@@ -148,8 +148,8 @@ class LiteEngine(Engine):
         options = self._options
         context = lite.Context()
         context.target = [self._target]
-        if self._threads is not None:
-            context.cpu.thread_num = self._threads
+        if self.threads is not None:
+            context.cpu.thread_num = self.threads
             context.cpu.inter_op_parallel_num = 1
         if self._target == "gpu":
             context.gpu.device_id = options.device_id

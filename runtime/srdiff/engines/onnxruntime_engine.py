@@ -109,7 +109,7 @@ class OnnxRuntimeEngine(Engine):
             self.device += f" ({mode.cann}{'' if mode.keeps_vectors else ', update on the host'})"
         self.precision = precision
         self.workspace = 90.0 if device == "cpu" else None  # measured
-        self._threads = threads
+        self.threads = threads
         self._provider_options = dict(provider_options)
         self._allow_cpu_nodes = allow_cpu_nodes
 
@@ -120,8 +120,8 @@ class OnnxRuntimeEngine(Engine):
         options.log_severity_level = 3
         options.enable_mem_pattern = False  # planned buffers doubled the memory of a step and saved no time
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-        if self._threads is not None:
-            options.intra_op_num_threads = self._threads
+        if self.threads is not None:
+            options.intra_op_num_threads = self.threads
         for name, size in zip(SYMBOLIC_AXES, next(iter(shapes.values()))[2:]):
             options.add_free_dimension_override_by_name(name, size)
         if not self._allow_cpu_nodes:

@@ -41,6 +41,7 @@ class OpenVinoEngine(Engine):
     def __init__(self, core: Any, precision: str, threads: int | None) -> None:
         self._core = core
         self.precision = precision
+        self.threads = threads
         self._config = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}[precision],

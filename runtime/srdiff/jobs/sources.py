@@ -13,6 +13,8 @@ from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
 
 STREAM = "-"
+# What batches write beside their results.
+LEDGER_STEM, LEDGER_SUFFIX = "srdiff-ledger", ".jsonl"
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _files(folder: Path, recursive: bool, left_out: Counter[str]) -> list[Path]:
     readable = readable_suffixes()
     files = []
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith("."):
+        if entry.name.startswith(".") or (entry.name.startswith(LEDGER_STEM) and entry.suffix == LEDGER_SUFFIX):
             continue
         if entry.is_dir():
             if recursive and not entry.is_symlink():

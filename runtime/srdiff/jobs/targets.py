@@ -26,12 +26,14 @@ class Job:
         target: the result's file, from which names of several results derive; None is standard output.
         format: of the result, a key of :data:`srdiff.photo.write.FORMATS`.
         problem: why it cannot be done, known before it begins.
+        key: what the image is called among those of its batch, wherever that lies.
     """
 
     source: Source
     target: Path | None
     format: str
     problem: SRDiffError | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ class Destination:
                     f"standard output takes one image and {len(sources)} were given; name a folder as output"
                 )
             wanted.targets(None)
-            return [Job(sources[0], None, self.format or DEFAULT_FORMAT)]
+            return [Job(sources[0], None, self.format or DEFAULT_FORMAT, key=sources[0].name)]
         if self.output is not None and not self._is_folder(sources):
             format, target = self.format or self._format_of_file(self.output), Path(self.output)
             jobs = [
@@ -100,6 +102,22 @@ class Destination:
             still = _crowded(apart, wanted)
             jobs = [job if named.target in still else named for job, named in zip(jobs, apart)]
         return _checked(jobs, wanted)
+
+    def folder(self, sources: list[Source]) -> Path | None:
+        """Where the results of a batch are: the output folder, or the one beside the folder that was given. None where
+        there is no such one.
+        """
+        folders = {source.folder for source in sources}
+        if self.output is not None:
+            is_batch = len(sources) > 1 or folders != {None}
+            return Path(self.output) if is_batch and self.output != STREAM and self._is_folder(sources) else None
+        given = folders.pop() if len(folders) == 1 else None
+        return None if given is None else self._beside(given)
+
+    def _beside(self, folder: Path) -> Path:
+        # resolved, since . and .. have no name to put a suffix to
+        named = folder if folder.name not in ("", "..") else folder.resolve()
+        return named.with_name(named.name + self.suffix)
 
     def _is_folder(self, sources: list[Source]) -> bool:
         """Whether the output is a folder, present or to be made."""
@@ -133,9 +151,7 @@ class Destination:
         if self.output is not None:
             parent, suffix = Path(self.output), ""
         elif source.folder is not None:
-            # resolved, since . and .. have no name to put a suffix to
-            folder = source.folder if source.folder.name not in ("", "..") else source.folder.resolve()
-            parent, suffix = folder.with_name(folder.name + self.suffix), ""
+            parent, suffix = self._beside(source.folder), ""
         else:
             parent, suffix = source.path.parent, self.suffix
         if source.folder is not None:
@@ -186,7 +202,19 @@ def _checked(jobs: list[Job], wanted: Wanted) -> list[Job]:
             )
         return None
 
-    return [replace(job, problem=problem(job)) for job in jobs]
+    return [replace(job, problem=problem(job), key=key) for job, key in zip(jobs, _keys(jobs))]
+
+
+def _keys(jobs: list[Job]) -> list[str]:
+    """The paths within the folder that all come from, or else as they were given; and the frame."""
+    folders = {job.source.folder for job in jobs}
+    common = folders.pop() if len(folders) == 1 else None
+
+    def key(source: Source) -> str:
+        path = Path(source.name) if source.path is None or common is None else source.path.relative_to(common)
+        return path.as_posix() + _frame(source)
+
+    return [key(job.source) for job in jobs]
 
 
 def _crowded(jobs: list[Job], wanted: Wanted) -> set[Path]:

@@ -103,6 +103,7 @@ class Outcome:
         size: (width, height) of the result.
         seconds: from reading to the last byte.
         error: of a failure; names the source.
+        note: about what is kept, for a reader.
     """
 
     job: Job
@@ -114,6 +115,7 @@ class Outcome:
     size: tuple[int, int] | None = None
     seconds: float = 0.0
     error: SRDiffError | None = None
+    note: str | None = None
 
 
 def attempt(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None) -> Outcome:

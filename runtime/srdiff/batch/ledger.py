@@ -1,0 +1,238 @@
+"""A file that says of every image of a batch what came of it: JSON lines, only ever appended to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Iterator
+
+from ..atomic_files import cannot_write
+from ..errors import OptionError, OutputError
+from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
+from ..jobs.work import DONE, FAILED
+from .pins import Pins, fingerprint
+
+HEADER = b'{"srdiff_ledger": 1}\n'
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """A file as it was.
+
+    Attributes:
+        path: of a result, relative to the ledger's folder where it lies within; empty for an input, which the entry's
+            key names.
+        sha256: hexadecimal; None of an input that could not be read, or that changed meanwhile.
+        size, mtime_ns: in bytes and nanoseconds; who has both is taken for unchanged without reading it.
+        found: a result that was there before, and so may be somebody's own.
+    """
+
+    path: str
+    sha256: str | None
+    size: int
+    mtime_ns: int
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What came of one image, the last time it was tried.
+
+    Attributes:
+        key: what the image is called in its batch, whatever machine reads it.
+        status: ``done`` or ``failed``.
+        input: None where there is no such file.
+        outputs: the results, all there.
+        settings: fingerprint of the pins they were made with; None where all were found.
+        seed: of the noise.
+        seconds: of work.
+        error: of a failure, one sentence.
+        finished: seconds since 1970; of two entries with one key the later counts.
+    """
+
+    key: str
+    status: str
+    input: FileRecord | None = None
+    outputs: tuple[FileRecord, ...] = ()
+    settings: str | None = None
+    seed: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    finished: float = field(default_factory=time.time)
+
+    def to_line(self) -> bytes:
+        data = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return json.dumps(data).encode() + b"\n"
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any]) -> Entry:
+        """Raises KeyError, TypeError or ValueError for what is no entry."""
+        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        values["input"] = FileRecord(**values["input"]) if "input" in values else None
+        values["outputs"] = tuple(FileRecord(**output) for output in values.get("outputs", ()))
+        if values["status"] not in (DONE, FAILED) or not isinstance(values["key"], str):
+            raise ValueError("it has a key that is no text, or another status")
+        return cls(**values)
+
+
+def ledger_in(folder: Path) -> Path:
+    """The ledger's usual place: a name that no image has, and that finding images passes over."""
+    return folder / (LEDGER_STEM + LEDGER_SUFFIX)
+
+
+class Ledger:
+    """The ledger of a batch in one file; in its usual place, with what the other ledgers there say.
+
+    Each run appends to its own file only, line by line, each with one write; so a kill loses at most the line that was
+    not begun, and a line that the machine's own end tore is passed over. Several files, or their lines in one, are as
+    good as one.
+
+    Args:
+        path: the file; made with the first line.
+
+    Attributes:
+        entries: by key, the latest of each.
+        pins: by fingerprint, of all runs that are in the ledgers.
+        torn: how many lines were damaged and passed over.
+
+    Raises:
+        OptionError: a file is there that is no ledger.
+        OutputError: a ledger cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.entries: dict[str, Entry] = {}
+        self.pins: dict[str, Pins] = {}
+        self.torn = 0
+        self._lock = threading.Lock()
+        self._file: int | None = None
+        shared = f"{LEDGER_STEM}*{LEDGER_SUFFIX}"
+        for file in sorted({path, *path.parent.glob(shared)}) if path.match(shared) else [path]:
+            self._read(file)
+
+    def _read(self, file: Path) -> None:
+        for data in _lines(file):
+            if data is None:
+                self.torn += 1
+            elif "pins" in data:
+                self.pins[fingerprint(data["pins"])] = data["pins"]
+            elif "key" in data:
+                try:
+                    entry = Entry.from_data(data)
+                except (KeyError, TypeError, ValueError):
+                    self.torn += 1
+                else:
+                    self._take(entry)
+
+    def _take(self, entry: Entry) -> None:
+        known = self.entries.get(entry.key)
+        if known is None or known.finished <= entry.finished:
+            self.entries[entry.key] = entry
+
+    def append(self, entry: Entry, pins: Pins | None = None) -> None:
+        """Write an entry down, and what it was made with where the file does not say yet. From any thread.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        with self._lock:
+            lines = entry.to_line()
+            if pins is not None and fingerprint(pins) not in self.pins:
+                self.pins[fingerprint(pins)] = pins
+                lines = json.dumps({"pins": pins}).encode() + b"\n" + lines
+            try:
+                if self._file is None:
+                    self._file = _open(self.path)
+                if os.write(self._file, lines) != len(lines):
+                    raise OSError(28, "the disk took a part of a line")
+            except OSError as error:
+                raise cannot_write(self.path, error) from error
+            self._take(entry)
+
+    def close(self) -> None:
+        """Let go of the file; the next entry opens it again."""
+        with self._lock:
+            if self._file is not None:
+                os.close(self._file)
+                self._file = None
+
+    def located(self, path: Path) -> str:
+        """A result's path as an entry has it."""
+        folder = os.path.abspath(str(self.path.parent))  # noqa: PTH100  # links keep the name that was given
+        absolute = Path(os.path.abspath(str(path)))  # noqa: PTH100
+        with suppress(ValueError):
+            return absolute.relative_to(folder).as_posix()
+        return str(absolute)
+
+    def path_of(self, record: FileRecord) -> Path:
+        """Where a result lies."""
+        return self.path.parent / record.path
+
+
+def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:
+    """A file as it is: read whole.
+
+    Raises:
+        OSError: it is not there, no plain file, or cannot be read.
+    """
+    before = path.stat()
+    digest = sha256_of(path)
+    after = path.stat()
+    same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+    return FileRecord(name, digest if same else None, before.st_size, before.st_mtime_ns, found)
+
+
+def sha256_of(path: Path) -> str:
+    """Raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _open(path: Path) -> int:
+    """For appending; a line that was torn is ended."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+    size = os.fstat(file).st_size
+    start = os.read(file, len(HEADER))
+    if _is_empty(start, size):
+        os.ftruncate(file, 0)
+        os.write(file, HEADER)
+    else:
+        os.lseek(file, size - 1, os.SEEK_SET)
+        if os.read(file, 1) != b"\n":
+            os.write(file, b"\n")
+    return file
+
+
+def _is_empty(start: bytes, size: int) -> bool:
+    """Whether a file's first line was never finished: its machine stopped with some or none of it on the disk."""
+    return size == len(start) and start != HEADER and HEADER.startswith(start.rstrip(b"\0"))
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any] | None]:
+    """The lines of a ledger; None for one that is damaged."""
+    try:
+        with file.open("rb") as stream:
+            start = stream.read(len(HEADER))
+            if start != HEADER and not _is_empty(start, file.stat().st_size):
+                raise OptionError(f"{file} is no ledger of this project; name another file as ledger")
+            for line in stream:
+                try:
+                    data = json.loads(line.decode())
+                except (ValueError, RecursionError):
+                    data = None
+                yield data if isinstance(data, dict) else None
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"{file} cannot be read ({error.strerror or error}); name another file as ledger") from error

@@ -1,0 +1,65 @@
+"""Reads everything that a ledger says is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Iterable, Iterator
+
+from ..errors import OutputError, SRDiffError
+from ..jobs.sources import Source
+from ..jobs.targets import Job
+from ..jobs.work import FAILED, Outcome
+from .ledger import Entry, FileRecord, Ledger, sha256_of
+
+VERIFIED = "verified"
+
+
+def verify(ledger: Ledger, jobs: Iterable[Job], others: bool = True) -> Iterator[Outcome]:
+    """Compare each job's input and results with their SHA-256 in the ledger; makes and changes nothing.
+
+    Args:
+        others: look also at results of inputs that are none of the jobs.
+
+    Yields:
+        Outcomes ``verified`` or ``failed``: not in the ledger, failed when it was made, missing, or another content.
+    """
+    rest = dict(ledger.entries)
+    for job in jobs:
+        yield _verified(ledger, job, rest.pop(job.key, None), with_input=True)
+    for key, entry in rest.items() if others else ():
+        if entry.outputs:
+            yield _verified(ledger, Job(Source(Path(key)), None, "", key=key), entry, with_input=False)
+
+
+def _verified(ledger: Ledger, job: Job, entry: Entry | None, with_input: bool) -> Outcome:
+    paths = tuple(ledger.path_of(output) for output in entry.outputs) if entry else ()
+    error = _problem(job, entry, paths, with_input)
+    return Outcome(job, FAILED, error=error) if error else Outcome(job, VERIFIED, kept=paths)
+
+
+def _problem(job: Job, entry: Entry | None, paths: tuple[Path, ...], with_input: bool) -> SRDiffError | None:
+    if job.problem is not None:
+        return job.problem
+    if entry is None:
+        return OutputError(f"{job.source.name} is not in the ledger; run once more to have it made")
+    if entry.error is not None:
+        return OutputError(f"{job.source.name} failed when it was tried ({entry.error}); run once more to try it again")
+    files = [(path, output, "delete it") for path, output in zip(paths, entry.outputs)]
+    if with_input and job.source.path is not None and entry.input is not None:
+        files.append((job.source.path, entry.input, "see whether it was meant to change"))
+    for path, record, advice in files:
+        what = _difference(path, record)
+        if what:
+            return OutputError(f"{path} {what}; {advice} and run once more")
+    return None
+
+
+def _difference(path: Path, record: FileRecord) -> str | None:
+    try:
+        if record.sha256 == sha256_of(path):
+            return None
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return "is not what the ledger says: its SHA-256 is another"

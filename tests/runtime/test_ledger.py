@@ -1,0 +1,296 @@
+"""What a batch writes down: a rerun does what is missing, changed or failed, and a kill loses nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import srdiff.commands.run as run_command
+from srdiff import OptionError, OutputError
+from srdiff.batch.ledger import HEADER, Entry, FileRecord, Ledger, record_of
+from srdiff.batch.pins import differences, fingerprint, pins_of
+from srdiff.jobs.work import JobSettings
+from srdiff.model_names import DEFAULT_MODEL
+from srdiff.upscaler import Upscaler
+
+NAME = "srdiff-ledger.jsonl"
+KILLS = 8  # twenty have been seen to do no harm
+QUICK = ["--model", "clean", "--engine", "onnxruntime", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Upscaler:
+    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
+
+
+@pytest.fixture
+def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``srdiff-run`` on a folder of three pictures, with one step and an engine that is open already."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_command, "Upscaler", lambda *_: upscaler)
+    for number in range(3):
+        picture(tmp_path / "in" / f"{number}.png", number)
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+        result = CliRunner().invoke(run_command.main, ["in", "-o", "out", *words])
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def picture(path: Path, value: int = 0) -> None:
+    path.parent.mkdir(exist_ok=True)
+    Image.fromarray(np.random.default_rng(value).integers(0, 256, (8, 10, 3), np.uint8)).save(str(path))
+
+
+def sum_of(result: Result) -> str:
+    return result.output.splitlines()[-1]
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_every_image_is_written_down(srdiff_run, tmp_path, upscaler):
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
+    result = srdiff_run("--seed", 5, code=2)
+    assert f"ledger: {Path('out', NAME)}" in result.output
+    ledger = Ledger(tmp_path / "out" / NAME)
+    assert set(ledger.entries) == {"0.png", "1.png", "2.png", "bad.png"} and ledger.torn == 0
+    done = ledger.entries["1.png"]
+    assert (done.status, done.seed, done.error) == ("done", 5, None) and 0 < done.seconds < 60
+    assert done.input is not None and done.input.sha256 == sha256(tmp_path / "in" / "1.png")
+    assert [(output.path, output.sha256) for output in done.outputs] == [("1.png", sha256(tmp_path / "out" / "1.png"))]
+    failed = ledger.entries["bad.png"]
+    assert failed.status == "failed" and "bad.png" in str(failed.error) and failed.outputs == ()
+    pins = ledger.pins[str(done.settings)]
+    assert pins["engine"] == "onnxruntime" and pins["precision"] == "fp32" and pins["seed"] == 5
+    assert pins["bundle"] == sha256(DEFAULT_MODEL / "manifest.json")
+    assert {"tile", "overlap", "threads", "sampler", "versions"} <= set(pins)
+
+
+def test_a_rerun_does_what_is_missing_changed_or_failed(srdiff_run, tmp_path):
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
+    srdiff_run(code=2)
+    first = {name: (tmp_path / "out" / name).read_bytes() for name in ("0.png", "1.png", "2.png")}
+    assert sum_of(srdiff_run(code=2)) == "0 enlarged, 3 skipped, 1 failed"
+    (tmp_path / "out" / "0.png").unlink()
+    picture(tmp_path / "in" / "1.png", 7)
+    picture(tmp_path / "in" / "bad.png", 8)
+    os.utime(str(tmp_path / "in" / "2.png"), (0, 0))  # another time and the same content
+    assert sum_of(srdiff_run()) == "3 enlarged, 1 skipped, 0 failed"
+    now = {name: (tmp_path / "out" / name).read_bytes() for name in first}
+    assert now["0.png"] == first["0.png"] and now["2.png"] == first["2.png"] and now["1.png"] != first["1.png"]
+    assert sum_of(srdiff_run()) == "0 enlarged, 4 skipped, 0 failed"
+
+
+def test_a_result_that_somebody_changed_is_kept(srdiff_run, tmp_path):
+    srdiff_run()
+    (tmp_path / "out" / "1.png").write_bytes(b"retouched")
+    picture(tmp_path / "in" / "1.png", 7)
+    for _ in range(2):
+        result = srdiff_run(code=2)
+        assert "was changed, too" in result.output and sum_of(result) == "0 enlarged, 2 skipped, 1 failed"
+        assert (tmp_path / "out" / "1.png").read_bytes() == b"retouched"
+    assert sum_of(srdiff_run("--overwrite")) == "3 enlarged, 0 skipped, 0 failed"
+
+
+def test_results_without_a_ledger_are_entered_as_they_are(srdiff_run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.png").write_bytes(b"of old")
+    assert sum_of(srdiff_run()) == "2 enlarged, 1 skipped, 0 failed"
+    entry = Ledger(tmp_path / "out" / NAME).entries["1.png"]
+    assert entry.status == "done" and entry.settings is None
+    assert entry.outputs[0].found and entry.outputs[0].sha256 == sha256(tmp_path / "out" / "1.png")
+    picture(tmp_path / "in" / "1.png", 7)
+    assert "was there before the ledger" in srdiff_run(code=2).output
+    assert (tmp_path / "out" / "1.png").read_bytes() == b"of old"
+
+
+def test_other_settings_are_told(srdiff_run, tmp_path):
+    srdiff_run()
+    before = sha256(tmp_path / "out" / "1.png")
+    result = srdiff_run("--seed", 9)
+    assert "1.png exists, made with seed 0 for 9; skipped" in result.output
+    assert sha256(tmp_path / "out" / "1.png") == before
+
+
+def test_only_what_failed(srdiff_run, tmp_path):
+    (tmp_path / "in" / "bad.png").write_bytes(b"no image")
+    srdiff_run(code=2)
+    (tmp_path / "out" / "0.png").unlink()
+    picture(tmp_path / "in" / "bad.png", 8)
+    assert sum_of(srdiff_run("--retry-failed")) == "1 enlarged, 3 skipped, 0 failed"
+    assert not (tmp_path / "out" / "0.png").exists()
+
+
+def test_verify_reads_everything(srdiff_run, tmp_path):
+    srdiff_run()
+    assert sum_of(srdiff_run("--verify")) == "3 verified, 0 failed"
+    flipped = bytearray((tmp_path / "out" / "0.png").read_bytes())
+    flipped[40] ^= 1
+    (tmp_path / "out" / "0.png").write_bytes(bytes(flipped))
+    (tmp_path / "out" / "1.png").unlink()
+    picture(tmp_path / "in" / "2.png", 7)
+    picture(tmp_path / "in" / "new.png", 8)
+    result = srdiff_run("--verify", code=2)
+    assert sum_of(result) == "0 enlarged, 0 skipped, 4 failed"
+    errors = "\n".join(line for line in result.output.splitlines() if line.startswith("Error"))
+    for part in ("0.png is not what the ledger says", "1.png is missing", "2.png is not what", "new.png is not in the"):
+        assert part in errors
+    (tmp_path / "in" / "new.png").unlink()
+    (tmp_path / "in" / "0.png").unlink()
+    assert "0.png is not what the ledger says" in srdiff_run("--verify", code=2).output  # its input is gone, it is not
+
+
+def test_a_ledger_of_ones_own_name(srdiff_run, tmp_path):
+    srdiff_run("--ledger", "notes.jsonl")
+    assert sorted(os.listdir(tmp_path / "out")) == ["0.png", "1.png", "2.png"]
+    assert Ledger(tmp_path / "notes.jsonl").entries["0.png"].outputs[0].path == "out/0.png"
+    (tmp_path / "mine.txt").write_text("my own words\n")
+    assert "is no ledger" in srdiff_run("--ledger", "mine.txt", code=2).output
+    assert (tmp_path / "mine.txt").read_text() == "my own words\n"
+
+
+def test_the_whole_folder_may_move(srdiff_run, tmp_path):
+    srdiff_run()
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("in", "out"):
+        (tmp_path / name).rename(tmp_path / "elsewhere" / name)
+    os.chdir(str(tmp_path / "elsewhere"))
+    assert sum_of(srdiff_run()) == "0 enlarged, 3 skipped, 0 failed"
+    assert sum_of(srdiff_run("--verify")) == "3 verified, 0 failed"
+
+
+def entry(key: str, finished: float, status: str = "done") -> Entry:
+    output = FileRecord(f"out/{key}", "0" * 64, 3, 5)
+    return Entry(key, status, FileRecord("", None, 1, 2), (output,), "f" * 16, 7, 0.5, None, finished)
+
+
+def test_entries_come_back_as_they_were(tmp_path):
+    ledger = Ledger(tmp_path / NAME)
+    entries = [entry("a.png", 1.0), entry("ä \n.png", 2.0, "failed")]
+    for one in entries:
+        ledger.append(one, {"seed": 7})
+    ledger.close()
+    again = Ledger(tmp_path / NAME)
+    assert list(again.entries.values()) == entries and again.pins == {fingerprint({"seed": 7}): {"seed": 7}}
+
+
+def test_ledgers_merge_and_the_latest_counts(tmp_path):
+    for name, one in (("-1-of-2", entry("a", 5.0)), ("-2-of-2", entry("b", 1.0)), ("", entry("a", 2.0, "failed"))):
+        Ledger(tmp_path / f"srdiff-ledger{name}.jsonl").append(one)
+    assert Ledger(tmp_path / NAME).entries == {"a": entry("a", 5.0), "b": entry("b", 1.0)}
+    together = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / NAME).write_bytes(together)
+    assert Ledger(tmp_path / "all" / NAME).entries == {"a": entry("a", 5.0), "b": entry("b", 1.0)}
+
+
+def test_cut_at_any_byte(tmp_path):
+    """As when the machine stops while a line is written: what was whole is read, and the file goes on."""
+    ledger = Ledger(tmp_path / "whole.jsonl")
+    for one in (entry("a", 1.0), entry("b", 2.0)):
+        ledger.append(one, {"seed": 7})
+    content = (tmp_path / "whole.jsonl").read_bytes()
+    lines = content.count(b"\n")
+    for size in range(len(content) + 1):
+        (tmp_path / "cut.jsonl").write_bytes(content[:size])
+        cut = Ledger(tmp_path / "cut.jsonl")
+        whole = content[:size].count(b"\n")
+        assert len(cut.entries) >= max(0, whole - 2) and cut.torn <= 1
+        cut.append(entry("c", 3.0))
+        cut.close()
+        again = Ledger(tmp_path / "cut.jsonl")
+        assert again.entries["c"] == entry("c", 3.0) and again.torn <= 1
+        assert set(cut.entries) == set(again.entries)
+    assert lines == 4
+    (tmp_path / "cut.jsonl").write_bytes(b"\0" * 12)  # a size without content
+    Ledger(tmp_path / "cut.jsonl").append(entry("c", 3.0))
+    assert (tmp_path / "cut.jsonl").read_bytes().startswith(HEADER)
+
+
+@pytest.mark.parametrize(
+    "line", [b"[]", b"7", b'{"key": 1, "status": "done"}', b'{"key": "a", "status": "?"}', b"\xff", b"[" * 100000]
+)
+def test_lines_that_are_none(tmp_path, line):
+    (tmp_path / NAME).write_bytes(HEADER + line + b"\n" + entry("a", 1.0).to_line())
+    ledger = Ledger(tmp_path / NAME)
+    assert ledger.torn == 1 and set(ledger.entries) == {"a"}
+
+
+def test_files_that_are_no_ledgers(tmp_path):
+    Image.new("RGB", (4, 4)).save(str(tmp_path / "a.png"))
+    with pytest.raises(OptionError, match=r"a\.png is no ledger"):
+        Ledger(tmp_path / "a.png")
+    with pytest.raises(OutputError, match="cannot be read"):
+        Ledger(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="Not a directory"):
+        Ledger(tmp_path / "file" / NAME)
+
+
+def test_pins_say_what_differs(upscaler):
+    pins = pins_of(upscaler, JobSettings(seed=1))
+    assert fingerprint(pins) == fingerprint(pins_of(upscaler, JobSettings(seed=1, overwrite=True, max_pixels=5)))
+    other = pins_of(upscaler, JobSettings(seed=2, scale=3))
+    assert fingerprint(pins) != fingerprint(other)
+    assert differences(pins, other) == "seed 1 for 2, scale none for 3"
+
+
+def test_a_file_that_changes_while_it_is_read_has_no_hash(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"first")
+
+    def changing(path: Path) -> str:
+        path.write_bytes(b"second, longer")
+        return "0" * 64
+
+    monkeypatch.setattr("srdiff.batch.ledger.sha256_of", changing)
+    assert record_of(tmp_path / "a").sha256 is None
+
+
+@pytest.mark.slow
+def test_killed_again_and_again(tmp_path):
+    """SIGKILL at any moment: at the end every result is there once, whole and the same as without kills."""
+    count = 2 * KILLS
+    for number in range(count):
+        picture(tmp_path / "in" / f"{number:02}.png", number)
+    command = [sys.executable, "-m", "srdiff.commands.run", "in", "--quiet", *QUICK]
+    subprocess.run([*command, "-o", "plain"], cwd=tmp_path, check=True)
+    names = sorted(os.listdir(tmp_path / "plain"))
+    rng, kills = random.Random(0), 0
+    while kills < KILLS:
+        process = subprocess.Popen([*command, "-o", "out"], cwd=tmp_path)
+        before = len(list((tmp_path / "out").glob("*.png")))
+        while process.poll() is None and len(list((tmp_path / "out").glob("*.png"))) <= before:
+            time.sleep(0.005)
+        time.sleep(rng.random() * 0.02)
+        assert process.poll() is None, "the batch is too small for so many kills"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+        if kills % 3 == 0:  # results vanish, too
+            sorted((tmp_path / "out").glob("*.png"))[0].unlink()
+    subprocess.run([*command, "-o", "out"], cwd=tmp_path, check=True)
+    assert sorted(os.listdir(tmp_path / "out")) == names
+    for name in names:
+        if name != NAME:
+            assert sha256(tmp_path / "out" / name) == sha256(tmp_path / "plain" / name)
+    entries = Ledger(tmp_path / "out" / NAME).entries
+    assert len(entries) == count and all(one.status == "done" for one in entries.values())
+    command.remove("--quiet")
+    verified = subprocess.run([*command, "-o", "out", "--verify"], cwd=tmp_path, capture_output=True)
+    assert f"{count} verified, 0 failed" in verified.stderr.decode()
