@@ -5,6 +5,7 @@ DEMO := .venv-demo/bin
 TEST := .venv-test/bin
 
 include lite.mk
+include wheel.mk
 
 .PHONY: demo test test-training test-others lint format clean
 

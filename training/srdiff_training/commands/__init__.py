@@ -1,1 +1,1 @@
-"""What people type; thin shells around the library."""
+"""What people type to train, prepare photos and evaluate; thin shells around the library."""
