@@ -35,8 +35,8 @@ COMMANDS = {
     "srdiff-run": """
         --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --format
         --json --ledger --list-devices --max-pixels --model --output --overlap --overwrite --precision --preset
-        --quality --quiet --recursive --retry-failed --sampler --samples --scale --seed --size --spacing --steps
-        --suffix --threads --tile --uncertainty --verify --version -o -s
+        --quality --quiet --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
+        --steps --suffix --threads --tile --uncertainty --verify --version -o -s
     """,
     "srdiff-train": """
         --config --debug --resume --set --version

@@ -229,6 +229,7 @@ def test_scale_size_crop_quality_suffix(srdiff_run, tmp_path):
     assert (tmp_path / "a-large.png").exists()
     assert "the model enlarges 4 times" in srdiff_run("a.png", "-s", "5", "-o", "n.png", code=2).output
     assert "reaches out" in srdiff_run("a.png", "--crop", "4,0,8,4", "-o", "n.png", code=2).output
+    assert "has a size" in srdiff_run("a.png", "--crop", "4,0,0,4", "-o", "n.png", code=2).output
     assert not (tmp_path / "n.png").exists()
 
 

@@ -99,6 +99,7 @@ class Ledger:
     Attributes:
         entries: by key, the latest of each.
         pins: by fingerprint, of all runs that are in the ledgers.
+        own_pins: those in this file, the first one first.
         torn: how many lines were damaged and passed over.
 
     Raises:
@@ -110,6 +111,7 @@ class Ledger:
         self.path = path
         self.entries: dict[str, Entry] = {}
         self.pins: dict[str, Pins] = {}
+        self.own_pins: list[Pins] = []
         self.torn = 0
         self._lock = threading.Lock()
         self._file: int | None = None
@@ -123,6 +125,8 @@ class Ledger:
                 self.torn += 1
             elif "pins" in data:
                 self.pins[fingerprint(data["pins"])] = data["pins"]
+                if file == self.path:
+                    self.own_pins.append(data["pins"])
             elif "key" in data:
                 try:
                     entry = Entry.from_data(data)
@@ -144,8 +148,9 @@ class Ledger:
         """
         with self._lock:
             lines = entry.to_line()
-            if pins is not None and fingerprint(pins) not in self.pins:
+            if pins is not None and pins not in self.own_pins:
                 self.pins[fingerprint(pins)] = pins
+                self.own_pins.append(pins)
                 lines = json.dumps({"pins": pins}).encode() + b"\n" + lines
             try:
                 if self._file is None:

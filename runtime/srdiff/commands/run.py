@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from .. import __version__
 from ..batch.book import Book
 from ..batch.ledger import Ledger, ledger_in
 from ..batch.pins import pins_of
+from ..batch.shard import agree
 from ..batch.verify import verify
 from ..bundle import Bundle
 from ..diversity import Wanted
@@ -49,22 +51,46 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     found = find_sources(inputs, suffix, options["recursive"], options["all_frames"])
     destination = Destination(options["output"], options["format"], suffix)
     jobs = destination.jobs(found.sources, settings.wanted)
-    folder = destination.folder(found.sources)
-    ledger_file = options["ledger"] or (None if folder is None else ledger_in(folder))
+    shard, folder = options["shard"], destination.folder(found.sources)
+    if shard is not None:
+        if folder is None:
+            raise OptionError("shards share a folder of results; name one as output")
+        jobs = [job for job in jobs if shard.has(job.key)]
     teller = Teller(settings, len(jobs), options["quiet"], options["as_json"])
     teller.found(found, options["recursive"])
     if options["dry_run"]:
         for job in jobs:
             teller.planned(job)
         return
-    ledger = None if ledger_file is None else Ledger(ledger_file)
-    if ledger is None and (options["verify"] or options["retry_failed"]):
-        raise OptionError("no ledger says what was done; name one with --ledger, or give a folder")
+    ledger = _ledger(folder, options)
     if ledger is not None and options["verify"]:
-        teller.came_out(((outcome, "verified") for outcome in verify(ledger, jobs)), ledger)
+        teller.came_out(((outcome, "verified") for outcome in verify(ledger, jobs, others=shard is None)), ledger)
         return
+    upscalers = _open(model, options)
+    pins = pins_of(upscalers[0], settings)
+    if shard is not None and folder is not None:
+        agree(folder, pins)
+    for parent in {job.target.parent for job in jobs if job.target is not None}:
+        remove_leftovers(parent)
+    book = Book(settings, ledger, pins, options["retry_failed"])
+    teller.came_out(spread(upscalers, jobs, partial(teller.watched, book)), ledger)
+
+
+def _ledger(folder: Path | None, options: dict[str, Any]) -> Ledger | None:
+    """The one that is named, or the usual one of a folder of results."""
+    if options["ledger"] is not None:
+        return Ledger(options["ledger"])
+    if folder is not None:
+        return Ledger(ledger_in(folder) if options["shard"] is None else options["shard"].ledger_in(folder))
+    if options["verify"] or options["retry_failed"]:
+        raise OptionError("no ledger says what was done; name one with --ledger, or give a folder")
+    return None
+
+
+def _open(model: Bundle, options: dict[str, Any]) -> list[Upscaler]:
+    """One for each device."""
     chosen = dict(engine_option(text) for text in options["engine_options"])
-    upscalers = [
+    return [
         Upscaler(
             model,
             open_for(model, options["engine"], device, options["precision"], options["threads"], chosen),
@@ -73,10 +99,6 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
         )
         for device in each_device(options["device"])
     ]
-    for folder in {job.target.parent for job in jobs if job.target is not None}:
-        remove_leftovers(folder)
-    book = Book(settings, ledger, pins_of(upscalers[0], settings), options["retry_failed"])
-    teller.came_out(spread(upscalers, jobs, partial(teller.watched, book)), ledger)
 
 
 def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:

@@ -8,7 +8,9 @@ from typing import Any, Callable, TypeVar
 
 import click
 
+from ..batch.shard import Shard
 from ..engines import DEVICES, ENGINES, PRECISIONS
+from ..errors import OptionError
 from ..jobs.work import Crop
 from ..model_names import built_in
 from ..photo.read import DEFAULT_MAX_PIXELS
@@ -40,7 +42,25 @@ class Rectangle(click.ParamType):
         match = re.fullmatch(r"(\d+),(\d+),(\d+),(\d+)", value)
         if match is None:
             self.fail(f"{value!r} is no rectangle; write left, top, width and height like 100,50,200,200", param, ctx)
-        return Crop(*map(int, match.groups()))
+        try:
+            return Crop(*map(int, match.groups()))
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Part(click.ParamType):
+    """``I/N`` as a Shard."""
+
+    name = "I/N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        match = re.fullmatch(r"(\d+)/(\d+)", value)
+        if match is None:
+            self.fail(f"{value!r} is no shard; write it like 0/3 for the first of three", param, ctx)
+        try:
+            return Shard(int(match.group(1)), int(match.group(2)))
+        except OptionError as error:
+            self.fail(str(error), param, ctx)
 
 
 _OPTIONS = (
@@ -152,6 +172,7 @@ _OPTIONS = (
         help="Note each image in this file; a rerun makes what is missing, changed or failed.  "
         "[default: for folders, srdiff-ledger.jsonl beside the results]",
     ),
+    click.option("--shard", type=Part(), help="Of N parts of the images only part I, from 0; machines need no more."),
     click.option("--retry-failed", is_flag=True, help="Only what the ledger says failed."),
     click.option("--verify", is_flag=True, help="Make nothing; read all that the ledger says is done."),
     click.option("--dry-run", is_flag=True, help="Say what would be read and written, and leave."),

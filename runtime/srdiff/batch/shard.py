@@ -1,0 +1,86 @@
+"""A batch cut into parts for machines that know nothing of one another but the folder of results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..atomic_files import atomic_file, cannot_write
+from ..errors import OptionError, OutputError
+from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
+from ..unfinished_files import forget, new_name
+from .ledger import HEADER, Ledger
+from .pins import Pins, differences
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part ``index`` of ``count``, from 0: the images whose key's hash says so, whichever others there are.
+
+    Raises:
+        OptionError: there is no such part.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.index < self.count:
+            raise OptionError(f"shard is {self.index}/{self.count}; of three they are 0/3, 1/3 and 2/3")
+
+    def has(self, key: str) -> bool:
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+        return int.from_bytes(digest[:8], "big") % self.count == self.index
+
+    def ledger_in(self, folder: Path) -> Path:
+        """A ledger of its own: machines that append to one file over a network lose lines."""
+        return folder / f"{LEDGER_STEM}-{self.index}-of-{self.count}{LEDGER_SUFFIX}"
+
+
+def agree(folder: Path, pins: Pins) -> None:
+    """Have all workers of a folder make the same pixels: the first one's pins are put there, the others compare.
+
+    Raises:
+        OptionError: this worker's are not the same.
+        OutputError: the folder cannot be written.
+    """
+    file = folder / f"{LEDGER_STEM}-pins{LEDGER_SUFFIX}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _create(file, HEADER + json.dumps({"pins": pins}).encode() + b"\n")
+    except OSError as error:
+        raise cannot_write(file, error) from error
+    agreed = next(iter(Ledger(file).own_pins), None)
+    if agreed is None:
+        raise OutputError(f"{file} does not say what the batch is made with; delete it and start all workers anew")
+    if agreed != pins:
+        raise OptionError(
+            f"the batch in {folder} is made with {differences(agreed, pins)} of this worker; have them the same here, "
+            f"or choose another folder, or delete {file} to go on with others"
+        )
+
+
+def _create(file: Path, content: bytes) -> None:
+    """Whole, and only if there is none."""
+    if file.exists():
+        return
+    temporary = file.with_name(new_name())
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        with suppress(FileExistsError):
+            os.link(str(temporary), str(file))
+    except (AttributeError, NotImplementedError, PermissionError):  # a file system without hard links
+        if not file.exists():
+            with atomic_file(file) as whole:
+                whole.write_bytes(content)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+        forget(temporary.name)
