@@ -1,4 +1,4 @@
-"""The order of two imports."""
+"""The order of two imports, and ``srdiff-run`` in this process."""
 
 from __future__ import annotations
 
@@ -7,3 +7,32 @@ import contextlib
 # Protobuf takes the generated code of both only in this order, and float16 graphs are made with onnx.
 with contextlib.suppress(ImportError):
     import mindspore  # noqa: F401
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+import srdiff.commands.run as run_command
+from srdiff.model_names import DEFAULT_MODEL
+from srdiff.upscaler import Upscaler
+
+
+@pytest.fixture(scope="session")
+def small_upscaler() -> Upscaler:
+    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
+
+
+@pytest.fixture
+def srdiff_run(small_upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """``srdiff-run`` in a folder of its own, with one step and an engine that is open already."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_command, "Upscaler", lambda *_: small_upscaler)
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+        result = CliRunner().invoke(run_command.main, words)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run

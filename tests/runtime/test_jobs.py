@@ -10,53 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-import srdiff.commands.run as run_command
-from srdiff import ImageError, OptionError, OutputError
+from srdiff import OptionError, OutputError
 from srdiff.diversity import Wanted
-from srdiff.jobs.sources import Source, find_sources
+from srdiff.jobs.sources import Source
 from srdiff.jobs.targets import Destination
 from srdiff.jobs.work import Crop, JobSettings
-from srdiff.model_names import DEFAULT_MODEL
-from srdiff.upscaler import Upscaler
 
-PICTURE = np.random.default_rng(0).integers(0, 256, (8, 10, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def upscaler() -> Upscaler:
-    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
-
-
-@pytest.fixture
-def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """``srdiff-run`` in a folder of its own, with one step and an engine that is open already."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run_command, "Upscaler", lambda *_: upscaler)
-
-    def run(*arguments: object, code: int = 0) -> Result:
-        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
-        result = CliRunner().invoke(run_command.main, words)
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
-
-
-def picture(path: Path, value: int = 0) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(PICTURE + np.uint8(value)).save(path)
-    return path.read_bytes()
-
-
-def names(folder: Path) -> set[str]:
-    """Of all files but ledgers."""
-    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
-    return {name for name in files if Path(name).name != "srdiff-ledger.jsonl"}
+from .in_process import PICTURE, names, picture
 
 
 def test_the_same_name_with_two_suffixes(srdiff_run, tmp_path):
@@ -283,64 +245,3 @@ def test_a_device_is_no_finished_result(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="too long"):
         finished(tmp_path / ("n" * 300))
     server.close()
-
-
-def sources_of(inputs: list[str], recursive: bool) -> list[Source]:
-    try:
-        return find_sources(inputs, "_x4", recursive).sources
-    except ImageError:
-        return []
-
-
-FILES = ["a.png", "a.jpg", "b.png", "a_x4.png", "b_x4_1.png", "sub/a.png", "bad.png", "c.cr2"]
-EXISTING = ["a_x4.png", "b_x4.png", "out/a.png", "out/b.png", "b_x4_uncertainty.png", "out.png"]
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    inputs=st.lists(st.sampled_from([*FILES, ".", "sub"]), min_size=1, max_size=4),
-    there=st.sets(st.sampled_from(EXISTING)),
-    output=st.sampled_from([None, "out", "out/", ".", "sub", "a.png", "out.png", "b_x4.png"]),
-    samples=st.sampled_from([[], ["--samples", "2"], ["--samples", "2", "--average", "--uncertainty"]]),
-    overwrite=st.booleans(),
-    recursive=st.booleans(),
-    full=st.booleans(),
-)
-def test_no_file_is_changed_unasked(
-    srdiff_run, tmp_path_factory, monkeypatch, inputs, there, output, samples, overwrite, recursive, full
-):
-    """Whatever is given, whatever lies there: only --overwrite replaces a file, and never an input."""
-    folder = tmp_path_factory.mktemp("any")
-    monkeypatch.chdir(folder)
-    for name in FILES:
-        picture(folder / name, 7) if name.endswith(("png", "jpg")) else (folder / name).write_bytes(b"raw")
-    (folder / "bad.png").write_bytes(b"damaged")
-    for name in there - set(FILES):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_bytes(name.encode())
-    before = {name: (folder / name).read_bytes() for name in names(folder)}
-    expected = {os.path.relpath(folder / source.name, folder) for source in sources_of(inputs, recursive)}
-    if full:  # one injected failure: the disk takes nothing more
-
-        def no_space(*_: object) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr("srdiff.photo.write._encode", no_space)
-    words = [*inputs, *samples, *(["-o", output] if output else [])]
-    words += ["--overwrite"] * overwrite + ["--recursive"] * recursive + ["--steps", "1", "--json"]
-    result = CliRunner().invoke(run_command.main, [*words, "--engine", "onnxruntime", "--device", "cpu"])
-    monkeypatch.undo()
-    assert result.exit_code in (0, 2) and "unexpected" not in result.output, result.output
-    after = {name: (folder / name).read_bytes() for name in names(folder)}
-    records = [json.loads(line) for line in result.output.splitlines() if line.startswith("{")]
-    written = {os.path.relpath(folder / path, folder) for record in records for path in record["written"]}
-    read = {os.path.relpath(folder / record["input"], folder) for record in records}
-    changed = {name for name, content in before.items() if after.get(name) != content}
-    assert changed <= (written if overwrite else set())
-    assert not changed & read, "an input was replaced"
-    assert set(after) - set(before) <= written, "a file that nobody was told of"
-    assert all(record["status"] in ("done", "skipped", "failed") for record in records)
-    ledgers = {str(path.relative_to(folder)) for path in folder.rglob("srdiff-ledger.jsonl")}
-    assert all(f"ledger: {name}" in result.output for name in ledgers)
-    assert records or "Error" in result.output
-    assert not records or read == expected, "an input is not accounted for"
