@@ -38,6 +38,10 @@ COMMANDS = {
         --quality --quiet --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
         --steps --suffix --threads --tile --uncertainty --verify --version -o -s
     """,
+    "srdiff-serve": """
+        --debug --device --engine --engine-option --host --keep-mib --keep-seconds --max-mib --max-pixels
+        --max-seconds --max-waiting --model --port --precision --threads --tile --token-file --version --workers
+    """,
     "srdiff-train": """
         --config --debug --resume --set --version
     """,

@@ -146,14 +146,14 @@ def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | No
     photo = read_photo(job.source.path or sys.stdin.buffer, settings.max_pixels, job.source.frame or 0)
     if settings.crop is not None:
         photo = settings.crop.apply(photo)
-    size = _result_size(upscaler, photo, settings)
+    size = result_size(upscaler, photo, settings)
     check_storable(photo, job.format, upscaler.scale if size is None else 1)
     if job.target is not None:
         require_writable(job.target)
     written = []
     for target, result in zip(targets, wanted.make(upscaler, photo, settings.seed, settings.sampler, watch)):
         if target is None or target not in kept:
-            shown = result if size is None else _shrunk(result, *size)
+            shown = result if size is None else shrunk(result, *size)
             write_photo(shown, target or sys.stdout.buffer, job.format, settings.quality)
             written += [target] if target is not None else []
     height, width = shown.pixels.shape[:2]
@@ -169,7 +169,7 @@ def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | No
     )
 
 
-def _result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
+def result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
     """(height, width) to shrink the model's result to; None leaves it as it is."""
     height, width = photo.pixels.shape[:2]
     full = (height * upscaler.scale, width * upscaler.scale)
@@ -190,7 +190,7 @@ def _result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tup
     return None if asked == full else asked
 
 
-def _shrunk(photo: Photo, height: int, width: int) -> Photo:
+def shrunk(photo: Photo, height: int, width: int) -> Photo:
     alpha = None if photo.alpha is None else bicubic(photo.alpha, height, width)
     return photo.enlarged(bicubic(photo.pixels, height, width), alpha)
 

@@ -1,0 +1,145 @@
+"""A line of bounded length in front of workers: whoever has gone is dropped, or stopped at the next step."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import Any, Callable
+
+from .errors import OptionError, SRDiffError
+
+
+class FullLine(SRDiffError):
+    """As many wait as may."""
+
+
+class Stopped(Exception):
+    """Raised within a turn that nobody waits for any more."""
+
+
+class Turn:
+    """One piece of work in a line.
+
+    Args:
+        work: called as ``work(worker)``; what it returns or raises is what ``future`` gives.
+    """
+
+    def __init__(self, work: Callable[[Any], Any]) -> None:
+        self.future: Future[Any] = Future()
+        self._work = work
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ask a turn that has begun to end; it does when it next calls :meth:`go_on`."""
+        self._stop.set()
+
+    def go_on(self) -> None:
+        """To be called between the steps of the work. Raises Stopped once the turn is to end."""
+        if self._stop.is_set():
+            raise Stopped
+
+    def take(self, worker: Any) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            self.go_on()
+            result = self._work(worker)
+        except BaseException as error:  # the future's owner decides
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class Line:
+    """Turns in the order in which they came, each taken by whichever worker is free.
+
+    Args:
+        length: turns that may wait, beside those that are being worked on.
+        on_change: called after every change of who waits and who is served, from any thread.
+    """
+
+    def __init__(self, length: int, on_change: Callable[[], None] = lambda: None) -> None:
+        if length < 0:
+            raise OptionError(f"the line's length is {length}; it is at least 0")
+        self._length = length
+        self._on_change = on_change
+        self._waiting: deque[Turn] = deque()
+        self._served: set[Turn] = set()
+        self._workers = self._free = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def served(self) -> int:
+        return len(self._served)
+
+    @property
+    def full(self) -> bool:
+        """One more would be refused; a free worker's turn does not count as waiting."""
+        return len(self._waiting) >= self._length + self._free
+
+    def serve(self, worker: Any) -> None:
+        """Take turns with a worker until the line is closed; to be run in a thread of the worker's own."""
+        with self._changed:
+            self._workers += 1
+            self._free += 1
+        while True:
+            with self._changed:
+                while not self._waiting and not self._closed:
+                    self._changed.wait()
+                if not self._waiting:
+                    return
+                turn = self._waiting.popleft()
+                self._served.add(turn)
+                self._free -= 1
+            self._on_change()
+            turn.take(worker)
+            with self._changed:
+                self._served.discard(turn)
+                self._free += 1
+            del turn  # and with it the picture, which would lie here until the next one comes
+            self._on_change()
+
+    def join(self, turn: Turn) -> None:
+        """Wait for a worker.
+
+        Raises:
+            FullLine: as many wait as may.
+        """
+        with self._changed:
+            if self._closed or self.full:
+                raise FullLine(f"{len(self._waiting)} are waiting, which is all that may; come again later")
+            self._waiting.append(turn)
+            self._changed.notify()
+        self._on_change()
+
+    def leave(self, turn: Turn) -> None:
+        """Give up a turn: one that waits is gone at once, one that is being served after its step."""
+        turn.stop()
+        with self._changed:
+            waited = turn in self._waiting
+            if waited:
+                self._waiting.remove(turn)
+        if waited:
+            turn.future.cancel()
+            turn.future.set_running_or_notify_cancel()
+            self._on_change()
+
+    def place(self, turn: Turn) -> int:
+        """How many are before it, itself included; 0 for one that does not wait."""
+        with self._changed:
+            return self._waiting.index(turn) + 1 if turn in self._waiting else 0
+
+    def close(self) -> None:
+        """Give up every turn and let the workers go."""
+        with self._changed:
+            self._closed = True
+            turns = [*self._waiting, *self._served]
+            self._changed.notify_all()
+        for turn in turns:
+            self.leave(turn)

@@ -1,0 +1,232 @@
+"""The routes."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, AsyncIterator, Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from ..errors import SRDiffError
+from .answers import disconnected, job_document, job_events, result_response
+from .fields import wish_of
+from .guard import Guard
+from .job import CANCELLED, FAILED, Job
+from .openapi import document
+from .problems import Problem, problem_of
+from .service import Service
+from .uploads import Uploads
+
+PAGE = Path(__file__).parent / "page"
+_GONE = 499  # as nginx logs it: nobody is there to read an answer
+# Photos that are decoded at a time.
+_DECODERS = 2
+
+
+class Api:
+    """The handlers of one service's requests."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._uploads = Uploads(service.limits)
+        self._decoders = ThreadPoolExecutor(_DECODERS, "decoder")
+
+    async def upscale(self, request: Request) -> Response:
+        """An image in, one out; who hangs up is no longer worked for."""
+        job = await self._submit(request, single=True)
+        try:
+            gone = asyncio.ensure_future(disconnected(request))
+            over = asyncio.ensure_future(_over(job))
+            try:
+                await asyncio.wait([gone, over], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                over.cancel()
+            if not job.over:
+                return Response(status_code=_GONE)
+            return result_response(request, _result_of(job))
+        finally:
+            self._service.cancel(job)
+            self._service.jobs.forget(job)
+
+    async def create_job(self, request: Request) -> Response:
+        job = await self._submit(request)
+        place = f"/v1/jobs/{job.id}"
+        return JSONResponse(job_document(self._service, job), 202, {"Location": place})
+
+    async def job(self, request: Request) -> Response:
+        return JSONResponse(job_document(self._service, self._job(request)), headers={"Cache-Control": "no-store"})
+
+    async def events(self, request: Request) -> Response:
+        events = job_events(request, self._service, self._job(request))
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+    async def job_result(self, request: Request) -> Response:
+        job = self._job(request)
+        if not job.over:
+            raise Problem(409, "unfinished", f"the job is {job.state}; ask for its result when it is done", 1)
+        response = result_response(request, _result_of(job))
+        job.collected = True
+        return response
+
+    async def delete_job(self, request: Request) -> Response:
+        job = self._job(request)
+        self._service.cancel(job)
+        self._service.jobs.forget(job)
+        return Response(status_code=204)
+
+    async def result(self, request: Request) -> Response:
+        result = self._service.results.get(request.path_params["digest"])
+        if result is None:
+            raise Problem(404, "digest", "no such result is kept; make it again")
+        return result_response(request, result)
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"models": [_model(name, self._service) for name in self._service.models]})
+
+    async def live(self, request: Request) -> Response:
+        return Response("live\n", media_type="text/plain")
+
+    async def ready(self, request: Request) -> Response:
+        if self._service.draining or not self._service.ready:
+            self._service.require_room()
+        return Response("ready\n", media_type="text/plain")
+
+    async def metrics(self, request: Request) -> Response:
+        self._service.results.expire()
+        content, media_type = self._service.metrics.text()
+        return Response(content, headers={"Content-Type": media_type})
+
+    async def openapi(self, request: Request) -> Response:
+        return JSONResponse(document(list(self._service.models)))
+
+    async def _submit(self, request: Request, single: bool = False) -> Job:
+        service = self._service
+        service.require_room()
+        upload = await self._uploads.receive(request)
+        wish = wish_of(upload.fields, service.models, request.headers.get("accept"), service.limits)
+        if single and len(wish.part_names) > 1:
+            raise Problem(
+                422, "settings", "this answers with one image and several were asked for; post it to /v1/jobs"
+            )
+        order = await asyncio.get_running_loop().run_in_executor(self._decoders, service.read, upload, wish)
+        return service.submit(order)
+
+    def _job(self, request: Request) -> Job:
+        job = self._service.jobs.get(request.path_params["id"])
+        if job is None:
+            raise Problem(404, "job", "there is no such job; it was never there, given up, or is over for long")
+        return job
+
+
+def create_app(service: Service, token: str | None = None, local: bool = True) -> ASGIApp:
+    """The service over HTTP; see :class:`srdiff.service.guard.Guard` for token and local."""
+    api = Api(service)
+
+    @asynccontextmanager
+    async def life(app: Starlette) -> AsyncIterator[None]:
+        service.start()
+        yield
+        service.close()
+
+    routes: list[BaseRoute] = [
+        _route("/v1/upscale", api.upscale, "POST"),
+        _route("/v1/jobs", api.create_job, "POST"),
+        _route("/v1/jobs/{id}", api.job, "GET"),
+        _route("/v1/jobs/{id}", api.delete_job, "DELETE"),
+        _route("/v1/jobs/{id}/events", api.events, "GET"),
+        _route("/v1/jobs/{id}/result", api.job_result, "GET"),
+        _route("/v1/results/{digest}", api.result, "GET"),
+        _route("/v1/models", api.models, "GET"),
+        _route("/livez", api.live, "GET"),
+        _route("/readyz", api.ready, "GET"),
+        _route("/metrics", api.metrics, "GET"),
+        _route("/openapi.json", api.openapi, "GET"),
+    ]
+    if PAGE.is_dir():
+        routes += [_route("/", _page, "GET"), Mount("/page", StaticFiles(directory=PAGE))]
+    handlers: dict[Any, Any] = {
+        SRDiffError: _refuse,
+        HTTPException: _refuse_http,
+        ClientDisconnect: _say_nothing,
+        Exception: _refuse,
+    }
+    app = Starlette(routes=routes, lifespan=life, exception_handlers=handlers)
+    app.state.service = service
+    return Guard(app, service.metrics, token, local)
+
+
+def _route(path: str, handler: Callable[[Request], Awaitable[Response]], method: str) -> Route:
+    async def noted(request: Request) -> Response:
+        request.state.route = path
+        return await handler(request)
+
+    return Route(path, noted, methods=[method])
+
+
+async def _page(request: Request) -> Response:
+    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    problem = problem_of(error)
+    request.app.state.service.metrics.rejected.labels(problem.reason).inc()
+    return problem.response()
+
+
+async def _refuse_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    words = {404: "there is nothing under this address", 405: "this address does not take this method"}
+    detail = f"{words.get(error.status_code, error.detail)}; see /openapi.json"
+    response = Problem(error.status_code, "address", detail).response()
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _say_nothing(request: Request, error: Exception) -> Response:
+    return Response(status_code=_GONE)
+
+
+async def _over(job: Job) -> None:
+    loop, awake = asyncio.get_running_loop(), asyncio.Event()
+
+    def wake() -> None:
+        if job.over:
+            loop.call_soon_threadsafe(awake.set)
+
+    job.on_end(wake)
+    await awake.wait()
+
+
+def _result_of(job: Job) -> Any:
+    if job.state == FAILED and job.problem is not None:
+        raise job.problem
+    if job.state == CANCELLED or job.result is None:
+        raise Problem(410, "cancelled", "the job was given up; post the image again")
+    return job.result
+
+
+def _model(name: str, service: Service) -> dict[str, Any]:
+    manifest = service.models[name].manifest
+    student = manifest.student_steps is not None
+    said: dict[str, Any] = {
+        "name": name,
+        "scale": manifest.scale,
+        "steps": manifest.steps,
+        "presets": [] if student else list(manifest.presets),
+        "default_preset": None if student else manifest.default_preset,
+    }
+    if service.ready:
+        engine = service.upscaler(name).engine
+        said["engine"] = {"name": engine.name, "device": engine.device, "precision": engine.precision}
+    return said

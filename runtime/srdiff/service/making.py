@@ -1,0 +1,132 @@
+"""What a worker does with a job: the same calls that ``srdiff-run`` makes, and the result encoded."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import platform
+import time
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from typing import Callable
+
+import numpy
+import PIL
+
+from .. import __version__
+from ..jobs.work import result_size, shrunk
+from ..photo.photo import Photo
+from ..photo.read import read_photo
+from ..photo.unkept import unkept
+from ..photo.write import check_storable, write_photo
+from ..progress import Preview, Progress
+from ..upscaler import Upscaler
+from .fields import MEDIA_TYPES, Wish
+from .job import Job, Order
+from .metrics import Metrics
+from .results import Result
+from .uploads import Upload
+
+_PACKAGES = {"openvino": "openvino", "onnxruntime": "onnxruntime", "mindspore_lite": "mindspore-lite"}
+
+
+def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, seconds: Callable[[Photo, int], float]) -> Order:
+    """Read the photo and see that its result can be made and stored.
+
+    Args:
+        seconds: predicts them from the photo and the steps of the model that it takes.
+
+    Raises:
+        ImageError, OptionError, OutputError: it cannot.
+    """
+    settings, manifest = wish.settings, upscaler.bundle.manifest
+    photo = read_photo(upload.stream(), settings.max_pixels)
+    frames = photo.frames
+    if settings.crop is not None:
+        photo = settings.crop.apply(photo)
+    size = result_size(upscaler, photo, settings)
+    check_storable(photo, wish.format, upscaler.scale if size is None else 1)
+    sampler = settings.sampler or manifest.sampler()
+    bundle = bundle_digest(upscaler)
+    facts = {
+        "SRDiff-Model": wish.model,
+        "SRDiff-Seed": str(settings.seed),
+        "SRDiff-Bundle-SHA256": bundle,
+        "SRDiff-Engine": upscaler.engine.name,
+        "SRDiff-Device": upscaler.engine.device,
+        "SRDiff-Precision": upscaler.engine.precision,
+        "SRDiff-Sampler": manifest.sampling_label(sampler),
+    }
+    lost = unkept(photo, wish.format)
+    if lost:
+        facts["SRDiff-Not-Kept"] = "; ".join(lost).encode("ascii", "replace").decode()
+    if frames > 1:
+        facts["SRDiff-Frame"] = f"1 of {frames}"
+    steps = len(manifest.plan(sampler)) * settings.wanted.samples
+    digest = _digest(upload.content, bundle, wish, upscaler)
+    return Order(photo, wish, digest, seconds(photo, steps), facts)
+
+
+def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Callable[[], None]) -> Result:
+    """Enlarge a photo and encode what comes of it.
+
+    Args:
+        go_on: called after each run of the step graph; raises to stop.
+    """
+    started = before = time.perf_counter()
+    wish, photo = order.wish, order.photo
+    step_seconds = metrics.step_seconds.labels(wish.model)
+
+    def watch(progress: Progress) -> None:
+        nonlocal before
+        now = time.perf_counter()
+        step_seconds.observe(now - before)
+        go_on()
+        job.tell(progress, lambda: Preview(photo.pixels, upscaler.bundle.manifest))
+        before = time.perf_counter()
+
+    size = result_size(upscaler, photo, wish.settings)
+    parts: dict[str, bytes] = {}
+    made = wish.settings.wanted.make(upscaler, photo, wish.settings.seed, wish.settings.sampler, watch)
+    for name, result in zip(wish.part_names, made):
+        go_on()
+        shown = result if size is None else shrunk(result, *size)
+        encoded = io.BytesIO()
+        write_photo(shown, encoded, wish.format, wish.settings.quality)
+        parts[name] = encoded.getvalue()
+    height, width = shown.pixels.shape[:2]
+    metrics.pixels.labels(wish.model).inc(height * width * len(parts))
+    facts = {
+        **order.facts,
+        "SRDiff-Size": f"{width}x{height}",
+        "SRDiff-Seconds": f"{time.perf_counter() - started:.3f}",
+        "SRDiff-Digest": order.digest,
+    }
+    return Result(order.digest, MEDIA_TYPES[wish.format], parts, (width, height), facts)
+
+
+@lru_cache(maxsize=None)
+def bundle_digest(upscaler: Upscaler) -> str:
+    """SHA-256 of the manifest, which holds those of all files."""
+    return hashlib.sha256((upscaler.bundle.path / "manifest.json").read_bytes()).hexdigest()
+
+
+def _digest(content: bytes, bundle: str, wish: Wish, upscaler: Upscaler) -> str:
+    """SHA-256 over all that the result's bytes depend on."""
+    engine = upscaler.engine
+    said = {
+        "input": hashlib.sha256(content).hexdigest(),
+        "bundle": bundle,
+        "settings": wish.canonical(),
+        "engine": [engine.name, engine.device, engine.precision, _version(_PACKAGES.get(engine.name, engine.name))],
+        "versions": [__version__, numpy.__version__, PIL.__version__, platform.machine()],
+    }
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,70 @@
+"""The process: a server that drains on the first signal to stop and stops on the second."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from .app import create_app
+from .service import Service
+
+# For clients to fetch what was finished while draining.
+COLLECT_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 5
+_POLL_SECONDS = 0.1
+
+
+class Server(uvicorn.Server):
+    """Serves until it is told to stop; new images are refused from then on, those in the line are finished."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        service.on_failure = lambda: setattr(self, "should_exit", True)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._service.draining:
+            self._service.close()
+            self.should_exit = self.force_exit = True
+            return
+        self._service.draining = True
+        threading.Thread(target=self._drain, name="drain", daemon=True).start()
+
+    def _drain(self) -> None:
+        pause = threading.Event()
+        while self._service.busy and not self.should_exit:
+            pause.wait(_POLL_SECONDS)
+        left = COLLECT_SECONDS
+        while self._service.jobs.uncollected() and left > 0 and not self.should_exit:
+            pause.wait(_POLL_SECONDS)
+            left -= _POLL_SECONDS
+        self.should_exit = True
+
+
+def serve(service: Service, host: str, port: int, token: str | None, local: bool, **options: Any) -> None:
+    """Serve until stopped.
+
+    Args:
+        options: further ones of ``uvicorn.Config``.
+
+    Raises:
+        Exception: what kept a worker from opening.
+    """
+    config = uvicorn.Config(
+        create_app(service, token, local),
+        host=host,
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        limit_concurrency=service.limits.connections,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        **options,
+    )
+    asyncio.run(Server(config, service).serve())
+    if service.failure is not None:
+        raise service.failure

@@ -1,0 +1,228 @@
+"""The service without HTTP: models, workers, the line in front of them, what they made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from typing import Callable, Mapping, Sequence
+
+import numpy as np
+
+from ..bundle import Bundle
+from ..line import FullLine, Line, Stopped, Turn
+from ..photo.photo import Photo
+from ..upscaler import Upscaler
+from .fields import Wish
+from .job import CANCELLED, DONE, FAILED, Job, Order
+from .kept_jobs import KeptJobs
+from .limits import Limits, memory_allowed, memory_needed
+from .making import make, read_order
+from .metrics import Metrics
+from .problems import Problem, problem_of
+from .results import Result, Results
+from .speed import Speed
+from .uploads import Upload
+
+_log = logging.getLogger("srdiff.service")
+_WARM_SIDE = 64
+
+# What a worker has: the models by name.
+Worker = Mapping[str, Upscaler]
+
+
+class Service:
+    """Takes photos in, and gives results out.
+
+    Args:
+        models: by the names under which they are served, the default first.
+        openers: one for each worker, called in its own thread.
+        limits: of everything.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Bundle], openers: Sequence[Callable[[], Worker]], limits: Limits | None = None
+    ) -> None:
+        self.models = models
+        self.limits = limits or Limits()
+        self.metrics = Metrics()
+        self.results = Results(self.limits)
+        self.jobs = KeptJobs(self.limits)
+        self.line = Line(self.limits.waiting, self._line_changed)
+        self.draining = False
+        self.failure: Exception | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self._openers = list(openers)
+        self._workers: list[Worker] = []
+        self._speeds = {name: Speed() for name in models}
+        self.metrics.waiting.set_function(lambda: self.line.waiting)
+        self.metrics.running.set_function(lambda: self.line.served)
+        self.metrics.kept_bytes.set_function(lambda: self.results.bytes)
+
+    @property
+    def ready(self) -> bool:
+        """Every worker has enlarged a picture with every model."""
+        return len(self._workers) == len(self._openers)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.line.waiting or self.line.served)
+
+    def start(self) -> None:
+        """Open the workers, each in a thread; :attr:`ready` tells when they are."""
+        for number, opener in enumerate(self._openers):
+            threading.Thread(target=self._work, args=(opener,), name=f"worker-{number}", daemon=True).start()
+
+    def close(self) -> None:
+        """Give up all jobs; one that runs ends with its step."""
+        self.line.close()
+
+    def upscaler(self, model: str) -> Upscaler:
+        """Raises Problem while warming up."""
+        if not self.ready:
+            raise Problem(503, "warming", "the service is warming up; come again in a moment", 2)
+        return self._workers[0][model]
+
+    def require_room(self) -> None:
+        """Raises Problem where a job would not be taken, before its image is received."""
+        if self.draining:
+            raise Problem(503, "draining", "the service is stopping; come again when it is back", 10)
+        self.upscaler(next(iter(self.models)))
+        if self.line.full:
+            raise self._full()
+
+    def read(self, upload: Upload, wish: Wish) -> Order:
+        """Read a photo; takes as long as decoding it does.
+
+        Raises:
+            SRDiffError: it is refused.
+        """
+        return read_order(
+            upload, wish, self.upscaler(wish.model), lambda photo, steps: self._predict(photo, steps, wish)
+        )
+
+    def submit(self, order: Order) -> Job:
+        """Put a photo into the line, or find its result among those that are kept.
+
+        Raises:
+            Problem: the line is full.
+        """
+        kept = self.results.get(order.digest)
+        if kept is not None:
+            self.metrics.results.labels("kept").inc()
+            return self.jobs.keep(Job(None, kept))
+        if self.draining:
+            self.require_room()
+        job = Job(order)
+        turn = job.turn = Turn(lambda worker: self._run(worker, job, order, turn))
+        turn.future.add_done_callback(lambda future: self._ended(job, future))
+        self.jobs.keep(job)
+        try:
+            self.line.join(turn)
+        except FullLine:
+            self.jobs.forget(job)
+            raise self._full() from None
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Give up a job; does nothing for one that is over."""
+        turn = job.turn
+        if job.over or turn is None:
+            return
+        self.metrics.cancelled.labels(job.state).inc()
+        if job.begun is not None:
+            asked = time.perf_counter()
+            turn.future.add_done_callback(
+                lambda future: self.metrics.freed_seconds.observe(time.perf_counter() - asked)
+            )
+        self.line.leave(turn)
+        job.end(CANCELLED)
+
+    def place(self, job: Job) -> int:
+        """In the line, from 1; 0 for a job that does not wait."""
+        turn = job.turn
+        return self.line.place(turn) if turn is not None else 0
+
+    def _run(self, worker: Worker, job: Job, order: Order, turn: Turn) -> Result:
+        job.begin()
+        started = time.perf_counter()
+        result = make(worker[order.wish.model], job, order, self.metrics, turn.go_on)
+        seconds = time.perf_counter() - started
+        self.metrics.job_seconds.labels(order.wish.model).observe(seconds)
+        self._speeds[order.wish.model].note(_pixels(order.photo), job.total, seconds)
+        return result
+
+    def _ended(self, job: Job, future: Future[Result]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if future.cancelled() or isinstance(error, Stopped):
+            job.end(CANCELLED)
+            return
+        if error is None:
+            result = future.result()
+            self.results.keep(result)
+            self.metrics.results.labels("made").inc()
+            job.end(DONE, result=result)
+            return
+        problem = problem_of(error if isinstance(error, Exception) else RuntimeError(str(error)))
+        if problem.status == 500:
+            _log.error("job %s failed", job.id[:6], exc_info=error)
+        self.metrics.failed.labels(problem.reason).inc()
+        job.end(FAILED, problem=problem)
+
+    def _predict(self, photo: Photo, steps: int, wish: Wish) -> float:
+        """Seconds; raises Problem for more of them, or more memory, than are allowed."""
+        scale, wanted = self.models[wish.model].manifest.scale, wish.settings.wanted
+        height, width = photo.pixels.shape[:2]
+        needed = memory_needed(height, width, scale, wanted.consistency or wanted.average or wanted.uncertainty)
+        if needed > memory_allowed():
+            raise Problem(
+                422,
+                "memory",
+                f"{width}x{height} pixels would need {needed >> 20} MiB of memory and {memory_allowed() >> 20} are "
+                "allowed; send a smaller image",
+            )
+        seconds = self._speeds[wish.model].seconds(height * width, steps)
+        if seconds > self.limits.seconds:
+            raise Problem(
+                422,
+                "seconds",
+                f"{width}x{height} pixels and {steps} steps would take about {seconds:.0f} seconds and "
+                f"{self.limits.seconds:.0f} are allowed; send a smaller image or take fewer steps",
+            )
+        return seconds
+
+    def _full(self) -> Problem:
+        seconds = sum(job.seconds_left() or 0 for job in self.jobs.unfinished()) / max(1, len(self._workers))
+        return Problem(
+            429, "line", f"{self.line.waiting} jobs are waiting, which is all that may; come again later", seconds
+        )
+
+    def _line_changed(self) -> None:
+        for job in self.jobs.unfinished():
+            job.changed()
+
+    def _work(self, opener: Callable[[], Worker]) -> None:
+        try:
+            worker = opener()
+            for name, upscaler in worker.items():
+                self._warm(name, upscaler)
+        except Exception as error:
+            self.failure = error
+            self.on_failure()
+            return
+        self._workers.append(worker)
+        self.line.serve(worker)
+
+    def _warm(self, name: str, upscaler: Upscaler) -> None:
+        """Enlarge a picture twice: the first run compiles, the second is measured."""
+        picture = Photo(np.full((_WARM_SIDE, _WARM_SIDE, 3), 127, np.uint8))
+        manifest = upscaler.bundle.manifest
+        upscaler.enlarge(picture, 0, manifest.quickest)
+        started = time.perf_counter()
+        upscaler.enlarge(picture, 0, manifest.quickest)
+        self._speeds[name].note(_pixels(picture), len(manifest.plan(manifest.quickest)), time.perf_counter() - started)
+
+
+def _pixels(photo: Photo) -> int:
+    return photo.pixels.shape[0] * photo.pixels.shape[1]

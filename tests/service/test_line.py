@@ -1,0 +1,105 @@
+"""Turns in a line: order, bounds, and those who go."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import CancelledError
+
+import pytest
+
+from srdiff.line import FullLine, Line, Stopped, Turn
+
+
+def serving(line: Line, workers: int = 1) -> None:
+    for number in range(workers):
+        threading.Thread(target=line.serve, args=(number,), daemon=True).start()
+
+
+def test_turns_are_taken_in_order() -> None:
+    line, seen = Line(5), []
+    turns = [Turn(lambda worker, number=number: seen.append(number)) for number in range(5)]
+    for turn in turns:
+        line.join(turn)
+    assert [line.place(turn) for turn in turns] == [1, 2, 3, 4, 5]
+    serving(line)
+    for turn in turns:
+        turn.future.result(10)
+    assert seen == [0, 1, 2, 3, 4]
+    line.close()
+
+
+def test_a_full_line_takes_no_more_and_who_leaves_makes_room() -> None:
+    line = Line(1)
+    first = Turn(lambda worker: None)
+    line.join(first)
+    assert line.full
+    with pytest.raises(FullLine):
+        line.join(Turn(lambda worker: None))
+    line.leave(first)
+    assert first.future.cancelled() and not line.full
+    line.join(Turn(lambda worker: None))
+
+
+def test_a_free_worker_counts_as_room() -> None:
+    line, begun, go = Line(0), threading.Event(), threading.Event()
+    assert line.full
+    serving(line)
+    while line.full:
+        pass
+    turn = Turn(lambda worker: (begun.set(), go.wait(10)))
+    line.join(turn)
+    assert begun.wait(10)
+    with pytest.raises(FullLine):
+        line.join(Turn(lambda worker: None))
+    go.set()
+    turn.future.result(10)
+    line.close()
+
+
+def test_one_that_is_served_stops_at_its_next_step() -> None:
+    line, begun, steps = Line(1), threading.Event(), []
+
+    def work(worker: int) -> None:
+        for step in range(1000):
+            turn.go_on()
+            steps.append(step)
+            begun.set()
+            asked.wait(10)
+
+    turn, asked = Turn(work), threading.Event()
+    line.join(turn)
+    serving(line)
+    assert begun.wait(10)
+    line.leave(turn)
+    asked.set()
+    with pytest.raises(Stopped):
+        turn.future.result(10)
+    assert steps == [0]
+    line.close()
+
+
+def test_closing_gives_up_what_waits_and_lets_workers_go() -> None:
+    line = Line(2)
+    turn = Turn(lambda worker: None)
+    line.join(turn)
+    line.close()
+    with pytest.raises(CancelledError):
+        turn.future.result(1)
+    worker = threading.Thread(target=line.serve, args=(0,))
+    worker.start()
+    worker.join(10)
+    assert not worker.is_alive()
+    with pytest.raises(FullLine):
+        line.join(Turn(lambda worker: None))
+
+
+def test_an_error_is_the_turns_and_the_worker_goes_on() -> None:
+    line = Line(2)
+    serving(line)
+    bad, good = Turn(lambda worker: 1 / 0), Turn(lambda worker: "fine")
+    line.join(bad)
+    with pytest.raises(ZeroDivisionError):
+        bad.future.result(10)
+    line.join(good)
+    assert good.future.result(10) == "fine"
+    line.close()
