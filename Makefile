@@ -6,6 +6,7 @@ TEST := .venv-test/bin
 
 include lite.mk
 include wheel.mk
+include docs.mk
 
 .PHONY: demo test test-training test-others lint format clean
 
@@ -19,7 +20,7 @@ demo:  ## fresh environment, only the runtime, one photo
 .venv-test: pyproject.toml tests/constraints.txt
 	rm -rf .venv-test
 	$(PYTHON) -m venv .venv-test
-	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,test,dev]'
+	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,test,docs,dev]'
 	touch .venv-test
 
 test: clean .venv-test lint  ## fresh environment, lint, types, tests

@@ -1,0 +1,36 @@
+"""The documentation builds without a warning, and its pictures are there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("furo")
+pytest.importorskip("myst_parser")
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", tmp_path / "trees"]
+    built = subprocess.run([*command, ROOT / "docs", tmp_path / "html"], capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    api = (tmp_path / "html" / "api.html").read_text(encoding="utf-8")
+    assert "from_bundle" in api and "Raises" in api
+
+
+@pytest.mark.parametrize(
+    "file", ["README.md", "CONTRIBUTING.md", "SECURITY.md", *map(str, (ROOT / "docs").glob("*.md"))]
+)
+def test_links_lead_to_files(file: str) -> None:
+    page = ROOT / file
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), f"{file}: {target}"
+    if file == "SECURITY.md":
+        for name in re.findall(r"`(?:tests/\w+/)?(test_\w+\.py)`", page.read_text(encoding="utf-8")):
+            assert list((ROOT / "tests").rglob(name)), name
