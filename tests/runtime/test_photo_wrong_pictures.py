@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -101,6 +103,17 @@ def test_floats_a_little_above_white_are_clipped_and_far_above_are_refused() -> 
 def test_other_kinds_of_tiff_are_named(dtype: Any) -> None:
     message = refused(tiff(np.ones((13, 17), dtype)))
     assert "kind of TIFF that is not read" in message and "damaged" not in message
+
+
+def test_libtiff_says_nothing_of_its_own(tmp_path: Path) -> None:
+    data = bytearray(encoded(Image.fromarray(noise(3)), "TIFF", compression="tiff_lzw"))
+    data[100:500] = bytes(400)
+    (tmp_path / "it.tif").write_bytes(data)
+    code = "import sys; from srdiff.photo.read import read_photo; read_photo(sys.argv[1])"
+    result = subprocess.run([sys.executable, "-c", code, tmp_path / "it.tif"], capture_output=True, check=False)
+    lines = result.stderr.decode().splitlines()
+    assert "it.tif is damaged" in lines[-1] and "Decode: " not in lines[0]
+    assert lines[0].startswith("Traceback")
 
 
 def test_a_short_strip_is_damage() -> None:

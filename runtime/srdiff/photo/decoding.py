@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import struct
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import BinaryIO, Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, _imaging
 
 from ..errors import ImageError, OptionError, one_line
 from .formats import readable_formats
@@ -31,6 +33,20 @@ def open_image(stream: BinaryIO, formats: list[str]) -> Image.Image:
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
     raise UnidentifiedImageError("no format knows it")
+
+
+@lru_cache(maxsize=None)
+def silence_libtiff() -> None:
+    """Keeps libtiff from writing lines of its own to standard error about damaged files, for the whole process.
+
+    What it says is in no exception, and the file is refused by name anyway. Where Pillow is built so that its libtiff
+    cannot be reached, the lines stay.
+    """
+    with suppress(OSError, AttributeError):
+        # Symbols of the libraries that this one needs are found through it.
+        set_handler = ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler
+        set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+        set_handler(None)
 
 
 @contextmanager

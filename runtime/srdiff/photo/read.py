@@ -17,7 +17,7 @@ from PIL import Image
 from ..atomic_files import stream_name
 from ..errors import ImageError, OptionError
 from .convert import photo_of
-from .decoding import decoding, open_image
+from .decoding import decoding, open_image, silence_libtiff
 from .formats import readable_formats, refuse_unread
 from .metadata import dpi_of_tags, exif_of
 from .packets import upright_xmp
@@ -75,6 +75,7 @@ def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, fra
 
 
 def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Photo:
+    silence_libtiff()
     pages = full_pages(stream, name)
     if not pages:
         return _framed(open_image(stream, ["TIFF"]), name, max_pixels, frame)
