@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import struct
 import warnings
 from contextlib import contextmanager, suppress
@@ -13,6 +14,9 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from ..errors import ImageError, OptionError, one_line
 from .formats import readable_formats
+
+# Pillow's log of damaged files goes where a program sends it; to standard error only if it sends it there.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def open_image(stream: BinaryIO, formats: list[str]) -> Image.Image:

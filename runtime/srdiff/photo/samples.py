@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -15,6 +15,7 @@ _BLACK_POINT_COMPENSATION: Any = 0x2000  # its number in lcms, as Pillow's name 
 _STRAIGHT = {"1": "L", "L": "L", "LA": "LA", "La": "LA", "PA": "RGBA", "RGBA": "RGBA", "RGBa": "RGBA"}
 # What arithmetic adds to white, and what sharpening and highlights do in a file of floats.
 _ROUNDING, _OVERSHOOT = 1e-4, 0.25
+_BAND = 128  # rows
 # Steps along rows and columns by EXIF orientation, 1 to 4; 5 to 8 repeat them on the transposed picture.
 _FLIPS = ((1, 1), (1, -1), (-1, -1), (-1, 1))
 
@@ -53,18 +54,21 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         return image.convert("RGB")
 
 
-def from_unit_range(floats: np.ndarray, slack: float = _ROUNDING) -> np.ndarray:
-    """0 to 1 as uint16, clipped where it goes beyond by at most ``slack``. Raises ImageError for the rest."""
+def from_unit_range(floats: np.ndarray, slack: float = _ROUNDING, white: float = 1) -> np.ndarray:
+    """0 to white as uint16, clipped where it goes beyond by at most ``slack`` of it. Raises ImageError for the rest."""
     low, high = floats.min(), floats.max()
-    if not (low >= -slack and high <= 1 + slack):  # written so that NaN fails
+    if not (low >= -slack * white and high <= (1 + slack) * white):  # written so that NaN fails
         raise ImageError(f"an image has float values from {low:.9g} to {high:.9g}; scale them to [0, 1]")
-    return np.rint(np.multiply(np.clip(floats, 0, 1), 65535, dtype=np.float64)).astype(np.uint16)
+    result = np.empty(floats.shape, np.uint16)
+    for source, target in _bands(floats, result):
+        target[...] = np.rint(np.multiply(np.clip(source, 0, white), 65535 / white, dtype=np.float64))
+    return result
 
 
 def from_floats(floats: np.ndarray) -> np.ndarray:
     """A file's floats as uint16: 0 to 1 with a little overshoot, or 0 to 255. Raises ImageError for the rest."""
     if 16 <= floats.max() <= 255.5:
-        return from_unit_range(floats / 255, 0.002)
+        return from_unit_range(floats, 0.002, 255)
     return from_unit_range(floats, _OVERSHOOT)
 
 
@@ -103,6 +107,15 @@ def split(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None, bool]:
 
 def with_straight_alpha(samples: np.ndarray) -> np.ndarray:
     """uint16 [h, w, channels], the last of them an alpha that the others were multiplied with, undone."""
-    alpha = samples[..., -1:].astype(np.uint32)
-    colour = np.minimum((samples[..., :-1].astype(np.uint32) * 65535 + alpha // 2) // np.maximum(alpha, 1), 65535)
-    return np.concatenate([colour.astype(np.uint16), samples[..., -1:]], axis=2)
+    result = samples.copy()
+    for source, target in _bands(samples, result):
+        alpha = source[..., -1:].astype(np.uint32)
+        colour = (source[..., :-1].astype(np.uint32) * 65535 + alpha // 2) // np.maximum(alpha, 1)
+        target[..., :-1] = np.minimum(colour, 65535)
+    return result
+
+
+def _bands(source: np.ndarray, target: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The same rows of two arrays, some at a time: what is computed between them takes several times their memory."""
+    for top in range(0, len(source), _BAND):
+        yield source[top : top + _BAND], target[top : top + _BAND]

@@ -1,6 +1,6 @@
 """TIFF: its pages, and the kinds that Pillow misreads or refuses.
 
-Samples of 16 bits and floats are arranged here; the compressed strips and tiles are inflated by Pillow's libtiff,
+Samples of 16 bits and floats are arranged here; strips and tiles in LZW and PackBits are inflated by Pillow's libtiff,
 each as a grey picture of its own, so that no strip yields more bytes than its place in the page.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import Any, BinaryIO, Mapping
 
 import numpy as np
@@ -20,10 +21,12 @@ from .samples import from_floats, from_integers, with_straight_alpha
 Page = Mapping[int, Any]
 
 _MAX_PAGES = 10_000
+_MAX_STRIP = 160 << 20  # bytes, inflated by Pillow, which takes four times as much and ends at 170 of them
 _SUBFILE, _OLD_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 255, 256, 257, 258, 259, 262
 _FILL_ORDER, _OFFSETS, _CHANNELS, _ROWS, _COUNTS, _PLANAR, _PREDICTOR = 266, 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS, _EXTRA, _FORMAT, _DNG = 322, 323, 324, 325, 338, 339, 50706
-_COMPRESSIONS = (1, 5, 8, 32773, 32946)  # none, LZW, deflate, PackBits, the old number of deflate
+_DEFLATE = (8, 32946)
+_COMPRESSIONS = (1, 5, 32773, *_DEFLATE)  # none, LZW, PackBits
 _IPTC = 33723
 _TYPES = {(16, 1): "u2", (32, 1): "u4", (16, 3): "f2", (32, 3): "f4", (64, 3): "f8"}
 
@@ -90,7 +93,7 @@ def deep_samples(stream: BinaryIO, page: Page, order: str, name: str) -> np.ndar
         raise _unread(name, page)
     if page.get(_FILL_ORDER, 1) != 1 or page.get(_PREDICTOR, 1) not in (1, 2, 3):
         raise _unread(name, page)
-    samples = _arranged(stream, page, np.dtype(order + str(kind)), name)
+    samples = _arranged(stream, page, np.dtype(order + str(kind)), name, colours + 1)
     return _as_shown(samples, page, colours)
 
 
@@ -103,8 +106,8 @@ def _unread(name: str, page: Page) -> ImageError:
     )
 
 
-def _arranged(stream: BinaryIO, page: Page, dtype: np.dtype, name: str) -> np.ndarray:
-    """[h, w, channels] of the stored type: strips or tiles in their places."""
+def _arranged(stream: BinaryIO, page: Page, dtype: np.dtype, name: str, most: int) -> np.ndarray:
+    """[h, w, channels], the first ``most`` of them, of the stored type or float32: strips or tiles in their places."""
     width, height, channels = page[_WIDTH], page[_HEIGHT], page.get(_CHANNELS, 1)
     tiled = _TILE_OFFSETS in page
     columns = page[_TILE_WIDTH] if tiled else width
@@ -115,7 +118,8 @@ def _arranged(stream: BinaryIO, page: Page, dtype: np.dtype, name: str) -> np.nd
         raise _unread(name, page)
     planes = channels if page.get(_PLANAR, 1) == 2 else 1
     depth = channels // planes
-    result = np.zeros((height, width, channels), dtype.newbyteorder("="))
+    kept = np.dtype(np.float32) if dtype.itemsize == 8 else dtype.newbyteorder("=")
+    result = np.zeros((height, width, min(channels, most)), kept)
     places = [
         (plane, top, left)
         for plane in range(planes)
@@ -125,22 +129,28 @@ def _arranged(stream: BinaryIO, page: Page, dtype: np.dtype, name: str) -> np.nd
     if not len(places) == len(offsets) == len(counts):
         raise ImageError(f"{name} is damaged ({len(offsets)} strips of {len(places)}); give a complete file")
     for (plane, top, left), offset, count in zip(places, offsets, counts):
+        if plane >= most:
+            break
         tall = rows if tiled else min(rows, height - top)
         stream.seek(offset)
         row_bytes = columns * depth * dtype.itemsize
-        data = _inflated(stream.read(count), page.get(_COMPRESSION, 1), tall, row_bytes)
+        data = _inflated(stream.read(count), page.get(_COMPRESSION, 1), tall, row_bytes, name)
         if len(data) != tall * row_bytes:
             raise ImageError(f"{name} is damaged or cut short (a strip of {len(data)} bytes); give a complete file")
         block = _unpredicted(data, (tall, columns, depth), dtype, page.get(_PREDICTOR, 1))
-        part = block[: height - top, : width - left]
+        part = block[: height - top, : width - left, :most]
         result[top : top + rows, left : left + columns, plane : plane + depth] = part
     return result
 
 
-def _inflated(data: bytes, compression: int, rows: int, row_bytes: int) -> bytes:
+def _inflated(data: bytes, compression: int, rows: int, row_bytes: int, name: str) -> bytes:
     """A strip's bytes, at most rows * row_bytes of them."""
     if compression == 1:
         return data[: rows * row_bytes]
+    if compression in _DEFLATE:
+        return zlib.decompressobj().decompress(data, rows * row_bytes)
+    if rows * row_bytes > _MAX_STRIP:
+        raise ImageError(f"{name} has a strip of more than {_MAX_STRIP >> 20} MB; save it in smaller strips")
     entries = [(_WIDTH, row_bytes), (_HEIGHT, rows), (_BITS, 8), (_COMPRESSION, compression), (_PHOTOMETRIC, 1)]
     entries += [(_OFFSETS, 8 + 2 + 9 * 12 + 4), (_CHANNELS, 1), (_ROWS, rows), (_COUNTS, len(data))]
     head = struct.pack("<2sHIH", b"II", 42, 8, len(entries))
