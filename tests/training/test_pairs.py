@@ -48,6 +48,14 @@ def test_inputs_are_made_where_there_are_none(folder: str, tmp_path: Path) -> No
     np.testing.assert_array_equal(lr, bicubic(true[:16, :20], 4, 5))
 
 
+def test_every_format_that_is_read_is_taken(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", 8, 8)
+    save(tmp_path / "b.gif", 8, 8)
+    save(tmp_path / "c.JPE", 8, 8)
+    (tmp_path / "d.txt").write_text("no picture")
+    assert [pair.name for pair in find_pairs(tmp_path, 4).pairs] == ["a", "b", "c"]
+
+
 def test_a_missing_partner_is_named(tmp_path: Path) -> None:
     for name in ("HR/a.png", "HR/lonely.png", "LR_x4/a.png"):
         save(tmp_path / name, 16, 16)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from srdiff.errors import ImageError, OptionError
+from srdiff.photo.formats import readable_suffixes
 from srdiff.photo.read import read_photo
 from srdiff.resize import bicubic
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm"}
-MAX_PIXELS = 178_956_970  # more is refused by Pillow itself
+MAX_PIXELS = 178_956_970  # what Pillow calls a decompression bomb
 # img_001_HR and img_001_LR, 0801 and 0801x4, baby and babyx4 are one image.
 _ENDING = re.compile(r"(_?(HR|LR))?(_?x\d)?$", re.IGNORECASE)
 
@@ -105,8 +105,9 @@ def pair_up(hr: Path, lr: Path | None) -> tuple[Pair, ...]:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """A folder's images, by their suffixes, sorted; hidden files are left out."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
+    """A folder's images, by the suffixes that are read, sorted; hidden files are left out."""
+    suffixes = readable_suffixes()
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in suffixes and file.name[0] != ".")
 
 
 def _by_name(folder: Path) -> dict[str, Path]:
