@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Callable
 
 import numpy as np
@@ -10,58 +11,60 @@ import numpy as np
 from racing.entrants import Entrant, Workload, open_entrant
 from srdiff.engines import Engine
 
-# Of 1024, 2048 and 4096, the last was fastest; a GPU needs more to be filled. Links of a chain, so that what is no
-# multiplication counts little: a few percent at 2 TFLOP/s.
-GEMM_SIDE = {"cpu": 4096, "other": 8192}
+# Each is eight times the work of the one before; of those that fit a turn, the last is the fastest. Links of a chain,
+# so that what is no multiplication counts little: a few percent at 2 TFLOP/s.
+GEMM_SIDES = (1024, 2048, 4096, 8192)
 GEMM_LINKS = 2
 GEMM_TURN_S = 0.5
 
 
 class Gemm:
-    """Multiplies large matrices as fast as an entrant's library can."""
-
-    _run: Callable[[], object]
+    """Multiplies matrices as fast as an entrant's library can: the largest that it multiplies within a turn."""
 
     def __init__(self, workload: Workload, entrant: Entrant) -> None:
         if entrant.engine == "torch":
-            self._run = torch_matmul(entrant.precision, workload.threads)
-            self._flops = matmul_flops(GEMM_SIDE["cpu"])
+            make = partial(torch_product, entrant.precision, workload.threads)
         else:
-            self._open(open_entrant(workload, entrant))
-        self._run()
-
-    def _open(self, engine: Engine) -> None:
-        side = GEMM_SIDE["cpu" if engine.device == "cpu" else "other"]
-        self._flops = matmul_flops(side)
-        if engine.graph_format == "onnx":
-            graph = engine.compile(matmul_model(side, GEMM_LINKS), {"x": (1, 1)})
-            one = np.ones((1, 1), np.float32)
-            self._run = lambda: graph.run({"x": one})
-        else:  # a MindIR file can be made by MindSpore alone
-            matrix = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
-            self._run = lambda: [matrix @ matrix for _ in range(GEMM_LINKS)]
+            make = partial(engine_product, open_entrant(workload, entrant))
+        for side in GEMM_SIDES:
+            self._run, self._flops = make(side), matmul_flops(side)
+            self._run()  # the first compiles
+            if 8 * self._seconds() > GEMM_TURN_S:
+                break
 
     def rate(self) -> float:
         """FLOP/s, the best of what fits in a turn."""
         best, begin = float("inf"), time.perf_counter()
         while time.perf_counter() - begin < GEMM_TURN_S:
-            start = time.perf_counter()
-            self._run()
-            best = min(best, time.perf_counter() - start)
+            best = min(best, self._seconds())
         return self._flops / best
+
+    def _seconds(self) -> float:
+        begin = time.perf_counter()
+        self._run()
+        return time.perf_counter() - begin
+
+
+def engine_product(engine: Engine, side: int) -> Callable[[], object]:
+    if engine.graph_format == "onnx":
+        graph = engine.compile(matmul_model(side, GEMM_LINKS), {"x": (1, 1)})
+        one = np.ones((1, 1), np.float32)
+        return lambda: graph.run({"x": one})
+    # A MindIR file can be made by MindSpore alone.
+    matrix = np.random.default_rng(0).standard_normal((side, side), dtype=np.float32)
+    return lambda: [matrix @ matrix for _ in range(GEMM_LINKS)]
+
+
+def torch_product(precision: str, threads: int, side: int) -> Callable[[], object]:
+    import torch
+
+    torch.set_num_threads(threads)
+    matrix = torch.randn(side, side).to(torch.bfloat16 if precision == "bf16" else torch.float32)
+    return lambda: [matrix @ matrix for _ in range(GEMM_LINKS)]
 
 
 def matmul_flops(side: int) -> int:
     return 2 * side**3 * GEMM_LINKS
-
-
-def torch_matmul(precision: str, threads: int) -> Callable[[], object]:
-    import torch
-
-    torch.set_num_threads(threads)
-    side = GEMM_SIDE["cpu"]
-    matrix = torch.randn(side, side).to(torch.bfloat16 if precision == "bf16" else torch.float32)
-    return lambda: [matrix @ matrix for _ in range(GEMM_LINKS)]
 
 
 def matmul_model(side: int, links: int) -> bytes:

@@ -16,7 +16,7 @@ def run(*options):
 def test_a_larger_overlap_differs_less(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- tiles -->\n<!-- /tiles -->\nafter\n")
-    done = run("--size", "40", "--tile", "32", "--overlap", "2,14", "--steps", "8", "--insert", str(page))
+    done = run("--size", "40", "--tile", "32", "--overlap", "2,14", "--steps", "4", "--insert", str(page))
     assert done.returncode == 0, done.stderr
     rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith(("| ast", "| che", "| cof"))]
     assert [row[1] for row in rows] == ["2", "14"] * 3
