@@ -123,7 +123,7 @@ def test_a_bundle_that_is_off_is_an_error(data, export_golden, monkeypatch):
         (["--bundle", DEFAULT_MODEL, "--clip-denoised"], "leave out --schedule"),
         (["--bundle", DEFAULT_MODEL, "--steps", 101], "1 to 100"),
         (["--bundle", DEFAULT_MODEL, "--steps", 1, "--crop", 16], "leaves nothing"),
-        (["--ckpt", TINY, "--res-rescale", 0], "res_rescale"),
+        (["--ckpt", TINY, "--res-rescale", 0], "--res-rescale"),
         (["--bundle", DEFAULT_MODEL, "--data", "empty"], "holds no images"),
         (["--bundle", DEFAULT_MODEL, "--json", "file/scores.json"], "cannot be written"),
     ],
