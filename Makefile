@@ -8,7 +8,7 @@ include lite.mk
 include wheel.mk
 include docs.mk
 
-.PHONY: demo test test-training test-others lint format clean
+.PHONY: demo test test-training test-others test-runtime fuzz lint format clean
 
 demo:  ## fresh environment, only the runtime, one photo
 	rm -rf .venv-demo demo_out
@@ -32,6 +32,13 @@ test-training:
 
 test-others:
 	$(TEST)/python -m pytest --ignore tests/training
+
+test-runtime:  ## in the Python that is active, the runtime alone: what other Pythons and systems are tested with
+	$(PYTHON) -m pip install --quiet '.[cpu,test]'
+	$(PYTHON) -m pytest tests/runtime
+
+fuzz: .venv-test  ## mutated files by the thousand; the tests run the first of them
+	$(TEST)/python -m tests.fuzz.pictures --count 5000
 
 lint: .venv-test
 	$(TEST)/ruff check .

@@ -1,13 +1,14 @@
 # `make wheel` builds what is published; `make test-wheel` checks it and makes a picture with it, in a fresh environment
 # of every Python that is at hand. Python 3.7 and 3.8 cannot build it, so they install it.
+# `make sbom` lists what an installation of it brings, as CycloneDX.
 BUILD := .venv-build/bin
 PYTHONS ?= 3.7 3.8 3.9 3.11 3.12 3.13
 
-.PHONY: wheel test-wheel
+.PHONY: wheel test-wheel sbom release-check
 
 .venv-build:
 	$(PYTHON) -m venv .venv-build
-	$(BUILD)/pip install --quiet build twine check-wheel-contents
+	$(BUILD)/pip install --quiet build twine check-wheel-contents cyclonedx-bom
 
 wheel: .venv-build  ## dist/: a wheel and a source archive
 	rm -rf dist build build.log
@@ -17,3 +18,15 @@ test-wheel: wheel
 	$(BUILD)/twine check --strict dist/*
 	$(BUILD)/check-wheel-contents dist/*.whl
 	PYTHONS="$(PYTHONS)" bash tests/wheel/first_picture.sh dist/*.whl
+
+sbom: wheel  ## sbom.cdx.json
+	rm -rf .venv-sbom
+	$(PYTHON) -m venv .venv-sbom
+	.venv-sbom/bin/pip install --quiet "$$(ls dist/*.whl)[cpu,serve]"
+	.venv-sbom/bin/pip uninstall --quiet --yes pip
+	$(BUILD)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file sbom.cdx.json .venv-sbom
+
+release-check:  ## VERSION, the tag's, is what the wheel, the changelog and the citation say
+	test -f "$$(ls dist/srdiff-$(VERSION)-*.whl)"
+	grep -q "^## $(VERSION) (20" CHANGELOG.md  # with its date
+	grep -q "^version: $(VERSION)$$" CITATION.cff
