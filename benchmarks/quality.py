@@ -155,10 +155,7 @@ def main(
     if ckpt is not None:
         sources.append(open_checkpoint(ckpt, model))
     drawn = [Model(*source, sampler, seeds) for source in sources for sampler in _samplers(samplers, steps, model)]
-    methods: list[Method] = [Bicubic(scale), *_peers(peers, scale, threads)]
-    methods += [method for plain in drawn for method in ((plain, Mean(plain)) if average else (plain,))]
-    if consistency:
-        methods = [method for plain in methods for method in (plain, Consistent(plain))]
+    methods = _methods([Bicubic(scale), *_peers(peers, scale, threads)], drawn, average, consistency)
     if gated:
         comparisons(methods)  # an impossible gate is refused before the work
     suite = MetricSuite(crop)
@@ -183,6 +180,14 @@ def main(
     if insert_file is not None:
         insert(text, insert_file, mark)
     _require_passed(verdicts or [])
+
+
+def _methods(others: list[Method], drawn: list[Model], average: bool, consistency: bool) -> list[Method]:
+    """In the order of the rows: what is drawn from a model stands before its mean, and each before its projection."""
+    methods = [*others, *(method for plain in drawn for method in ((plain, Mean(plain)) if average else (plain,)))]
+    if consistency:
+        methods = [method for plain in methods for method in (plain, Consistent(plain))]
+    return methods
 
 
 def _measured(data: list[Subjects], methods: list[Method], scale: int, store: Store) -> Tables:

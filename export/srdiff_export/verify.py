@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from srdiff.bundle import Bundle
-from srdiff.engines import Engine, open_engine
-from srdiff.engines.mindspore_lite_engine import reads
+from srdiff.engines import CANDIDATES, Engine, graph_format
 from srdiff.errors import DeviceError, PackageError, ParityError
 from srdiff.graph_io import COEF, COND, ENCODER, LR, STEP, TIME_BIAS, Coefficients
 from srdiff.noise import philox_noise
+from srdiff.opening import open_for
 from srdiff.pixels import to_signed
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
@@ -73,13 +72,12 @@ def verify_bundle(bundle: Bundle, network: SRDiff, check_shapes: list[tuple[int,
         DeviceError: no engine for ONNX files is installed.
     """
     comparisons = []
-    for format, engines in (("onnx", _onnx_engines), ("mindir", _mindir_engines)):
-        graphs = bundle.graph_files(format)
-        lr_shapes = [graph.lr_shape for graph in graphs if graph.lr_shape is not None] or check_shapes
-        opened = engines(bundle) if graphs else []
-        for lr_shape in lr_shapes if opened else []:
+    for format in bundle.formats:
+        lr_shapes = [graph.lr_shape for graph in bundle.graph_files(format) if graph.lr_shape is not None]
+        engines = _engines(bundle, format)
+        for lr_shape in lr_shapes or check_shapes:
             references = _References(bundle, network, format, lr_shape)
-            for engine in opened:
+            for engine in engines:
                 comparisons += references.compare(engine)
     return comparisons
 
@@ -96,25 +94,22 @@ def require_parity(comparisons: list[Comparison]) -> None:
         )
 
 
-def _onnx_engines(bundle: Bundle) -> list[Engine]:
-    engines, reasons = [], []
-    for name in ("onnxruntime", "openvino"):
-        try:
-            engines.append(open_engine(name, "cpu", "fp32"))
-        except (DeviceError, PackageError) as error:
-            reasons.append(str(error))
+def _engines(bundle: Bundle, format: str) -> list[Engine]:
+    """Every engine that is installed and new enough for these graphs, on the CPU; of MindIR MindSpore itself before."""
+    engines: list[Engine] = [GraphCellEngine()] if format == "mindir" else []
+    step = bundle.read(bundle.graph_files(format)[0].step)
+    reasons = []
+    for name, device in CANDIDATES:
+        if device == "cpu" and graph_format(name) == format:
+            try:
+                engine = open_for(bundle, name, device, "fp32")
+            except (DeviceError, PackageError) as error:
+                reasons.append(str(error))
+                continue
+            if engine.reads(step):
+                engines.append(engine)
     if not engines:
         raise DeviceError("an export is checked by running it, and no engine is there: " + "; ".join(reasons))
-    return engines
-
-
-def _mindir_engines(bundle: Bundle) -> list[Engine]:
-    """MindSpore, and MindSpore Lite where it is installed and not older than the files."""
-    engines: list[Engine] = [GraphCellEngine()]
-    with suppress(DeviceError, PackageError):
-        lite = open_engine("mindspore_lite", "cpu", "fp32")
-        if reads(bundle.read(bundle.graph_files("mindir")[0].step)):
-            engines.append(lite)
     return engines
 
 

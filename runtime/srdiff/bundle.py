@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,7 +18,36 @@ MANIFEST_NAME = "manifest.json"
 TIME_BIAS_NAME = "time_bias.npy"
 
 
-class Bundle:
+class GraphSource(ABC):
+    """A model as :class:`srdiff.upscaler.Upscaler` takes it: what it is, and the bytes of its graphs.
+
+    Attributes:
+        path: where it is, or its name; for messages.
+        manifest: what it is.
+    """
+
+    path: Path
+    manifest: Manifest
+
+    @abstractmethod
+    def read(self, name: str) -> bytes:
+        """The bytes of a graph's file."""
+
+    @abstractmethod
+    def time_bias(self) -> np.ndarray:
+        """The time bias of every t: [timesteps, time_bias_channels] float32."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Of its graphs: ``onnx``, ``mindir`` or both."""
+        return tuple(dict.fromkeys(graph.format for graph in self.manifest.graphs))
+
+    def graph_files(self, format: str) -> tuple[GraphFiles, ...]:
+        """The pairs of graphs in ``onnx`` or ``mindir`` format; may be empty."""
+        return tuple(graph for graph in self.manifest.graphs if graph.format == format)
+
+
+class Bundle(GraphSource):
     """A bundle on disk whose manifest has been read and whose files are there.
 
     Args:
@@ -61,11 +91,6 @@ class Bundle:
             )
 
     @property
-    def formats(self) -> tuple[str, ...]:
-        """Of its graphs: ``onnx``, ``mindir`` or both."""
-        return tuple(dict.fromkeys(graph.format for graph in self.manifest.graphs))
-
-    @property
     def file_names(self) -> tuple[str, ...]:
         return tuple(self._files)
 
@@ -84,7 +109,6 @@ class Bundle:
         return content
 
     def time_bias(self) -> np.ndarray:
-        """The time bias of every t: [timesteps, time_bias_channels] float32."""
         try:
             table = np.load(io.BytesIO(self.read(TIME_BIAS_NAME)), allow_pickle=False)
         except ValueError as error:
@@ -96,10 +120,6 @@ class Bundle:
                 "export the model anew"
             )
         return table
-
-    def graph_files(self, format: str) -> tuple[GraphFiles, ...]:
-        """The pairs of graphs in ``onnx`` or ``mindir`` format; may be empty."""
-        return tuple(graph for graph in self.manifest.graphs if graph.format == format)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Mapping
 
 import numpy as np
 
-from .bundle import Bundle
+from .bundle import Bundle, GraphSource
 from .condition_cache import ConditionCache
 from .engines import Engine, Graph
 from .errors import BundleError
@@ -50,7 +50,9 @@ class Upscaler:
         tile, overlap: of windows, in LR pixels; graphs of static shapes have windows of their own instead.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine, tile: int | None = None, overlap: int | None = None) -> None:
+    def __init__(
+        self, bundle: GraphSource, engine: Engine, tile: int | None = None, overlap: int | None = None
+    ) -> None:
         self.bundle = bundle
         self.engine = engine
         self.scale = bundle.manifest.scale

@@ -1,11 +1,15 @@
-"""One small photo and the LPIPS weights, where they can be had."""
+"""A bundle of either family, one small photo, and the LPIPS weights where they can be had."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+with suppress(ImportError):  # before onnx: they disagree on protobuf
+    import mindspore  # noqa: F401
 
 pytest.importorskip("flip_evaluator", reason="pip install 'srdiff[bench]'")
 
@@ -15,7 +19,17 @@ from skimage import data
 
 from srdiff_training.measure.package_files import PackageFileError
 
+from .golden_bundle import GOLDEN
+
 SIDE = 128  # of fewer pixels one level of rounding already moves LPIPS by 0.001
+
+
+@pytest.fixture(scope="session", params=["mindediting", "leiali"])
+def bundle(request: pytest.FixtureRequest) -> Path:
+    """Of either family; the other one's is exported here."""
+    if request.param == "mindediting":
+        return GOLDEN
+    return request.getfixturevalue("export_golden")(request.param, True)
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,14 @@ from PIL import Image
 from skimage import data
 
 from srdiff.bundle import Bundle
-from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
 from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.errors import DeviceError, PackageError
 from srdiff.model_names import DEFAULT_MODEL
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
-GOLDEN = GOLDEN_FOLDER / "golden.srdiff"
+from .golden_bundle import GOLDEN
+
 # For the gate: fp32 engines part at once, bf16 needs steps to forgive what the first ones are off.
 STEPS = {"fp32": "4", "bf16": "16", "fp16": "16"}
 

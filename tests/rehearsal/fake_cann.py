@@ -85,7 +85,7 @@ def _value_class(module):
     return OrtValue
 
 
-def _session_class(module, refused: tuple[str, ...]):
+def _session_class(module, refused: tuple[str, ...]):  # long: one class with what it closes over
     class InferenceSession:
         """ "InferenceSession", onnxruntime.ai API."""
 

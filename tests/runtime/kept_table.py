@@ -86,7 +86,7 @@ def exif(size: int = 4) -> bytes:
 
 
 def things() -> dict[str, Thing]:
-    """By the name that README has for them; in the order of its rows."""
+    """By the name that README has for them, in the order of its rows: a table, hence its length."""
     gamma = (b"gAMA", struct.pack(">I", 100_000))
     deep = (PICTURE * np.uint16(257)).astype(np.uint16)
     key = np.dstack([PICTURE, PICTURE[..., :1]])

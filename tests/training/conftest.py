@@ -1,11 +1,16 @@
-"""Shared by the tests of the networks."""
+"""Shared by the tests of networks and data."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Iterator
 
 import pytest
+import skimage.data
+from PIL import Image
+
+from .preprocessing import save
 
 with suppress(ImportError):
     import torch
@@ -20,3 +25,15 @@ def pynative() -> Iterator[None]:
     ms.set_context(mode=ms.PYNATIVE_MODE, device_target="CPU")
     yield
     ms.set_context(mode=ms.GRAPH_MODE)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two photos of sides that are no multiples of four."""
+    Image.fromarray(skimage.data.astronaut()[:61, :83]).save(tmp_path / "b.png")
+    folder = tmp_path / "holiday"
+    folder.mkdir()
+    (tmp_path / "b.png").rename(folder / "b.png")
+    save(folder / "a.png", 18, 23)
+    (folder / "notes.txt").write_text("no image")
+    return folder

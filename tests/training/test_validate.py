@@ -18,7 +18,7 @@ from srdiff.resize import bicubic
 from srdiff.upscaler import Upscaler
 from srdiff_training.measure.fidelity import fidelity
 from srdiff_training.measure.validate import Validator, validate
-from srdiff_training.model.cells import CellBundle
+from srdiff_training.model.cells import CellSource
 from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.model.families import MINDEDITING
 from srdiff_training.model.graphs import CellEngine
@@ -45,7 +45,7 @@ def pairs(tmp_path: Path, photo: np.ndarray) -> Path:
 
 
 def test_scores_are_the_means_of_what_the_runtime_makes(network, pairs):
-    upscaler = Upscaler(CellBundle(network, RECIPE), CellEngine(network, RECIPE.clip_denoised))
+    upscaler = Upscaler(CellSource(network, RECIPE), CellEngine(network, RECIPE.clip_denoised))
     expected = []
     for name, height, width in (("a.png", 20, 16), ("b.png", 24, 20)):
         hr = np.asarray(Image.open(pairs / "HR" / name))[:height, :width]

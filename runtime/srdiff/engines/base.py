@@ -100,6 +100,10 @@ class Engine(ABC):
     def compile(self, model: bytes, shapes: Shapes) -> Graph:
         """Load a graph and fix the shape of every input; the first input is the image that the free axes belong to."""
 
+    def reads(self, model: bytes) -> bool:
+        """Whether this version of the library is new enough for the one that wrote a graph."""
+        return True
+
 
 def require_known(engine: str, options: Mapping[str, str], known: Iterable[str]) -> None:
     """Raises OptionError for an engine option that this engine does not have."""

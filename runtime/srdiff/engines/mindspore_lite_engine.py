@@ -100,6 +100,11 @@ class LiteEngine(Engine):
         if mode:
             self.device += f" ({mode.lite}{'' if mode.keeps_vectors else ', update on the host'})"
 
+    def reads(self, model: bytes) -> bool:
+        import mindspore_lite as lite
+
+        return generation(read_mindir_header(model).mindspore) <= generation(lite.__version__)
+
     def compile(self, model: bytes, shapes: Shapes) -> Graph:
         import mindspore_lite as lite
 
@@ -189,13 +194,6 @@ class LiteEngine(Engine):
 
 
 ENGINE = LiteEngine
-
-
-def reads(model: bytes) -> bool:
-    """Whether the installed MindSpore Lite is of the generation that wrote a MindIR file, or a later one."""
-    import mindspore_lite as lite
-
-    return generation(read_mindir_header(model).mindspore) <= generation(lite.__version__)
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> LiteEngine:

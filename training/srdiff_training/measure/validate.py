@@ -10,7 +10,7 @@ from srdiff.photo.convert import photo_from
 from srdiff.samplers import Sampler, student_plan
 from srdiff.upscaler import Upscaler
 
-from ..model.cells import CellBundle
+from ..model.cells import CellSource
 from ..model.graphs import CellEngine
 from ..model.network import SRDiff
 from ..model.recipe import Recipe
@@ -73,7 +73,7 @@ class Validator:
             ImageError: an image cannot be read or does not fit its partner.
             OptionError: steps, seed or crop are outside what they may be.
         """
-        upscaler = Upscaler(CellBundle(self._network, self._recipe), self._engine)
+        upscaler = Upscaler(CellSource(self._network, self._recipe), self._engine)
         schedule, own = self._recipe.schedule, self._recipe.student_steps
         plan = Sampler(steps=steps).plan(schedule) if own is None else student_plan(schedule, own)
         measured = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from srdiff.bundle import Bundle
+from srdiff.bundle import GraphSource
 from srdiff.errors import OptionError
 from srdiff.manifest import GraphFiles
 from srdiff.upscaler import Upscaler
@@ -20,8 +20,8 @@ from .recipe import Recipe
 from .recipe_options import RecipeOptions
 
 
-class CellBundle(Bundle):
-    """A network in memory as a bundle without files, for :class:`CellEngine`, which reads none.
+class CellSource(GraphSource):
+    """A network in memory, for :class:`CellEngine`, which reads no graph's bytes.
 
     Args:
         network: the cells; the time bias is that of their present weights.
@@ -32,7 +32,6 @@ class CellBundle(Bundle):
     def __init__(self, network: SRDiff, recipe: Recipe, name: str = "network") -> None:
         self.path = Path(name)
         self.manifest = network_manifest(network.config, recipe, name, (GraphFiles("onnx", "encoder", "step"),))
-        self._files = {}
         self._time_bias = time_bias_table(network, recipe.schedule.timesteps)
 
     def read(self, name: str) -> bytes:
@@ -55,10 +54,10 @@ def open_checkpoint(ckpt: Path, options: RecipeOptions) -> Upscaler:
     """
     checkpoint = load_checkpoint(ckpt)
     network, recipe = checkpoint.build(), options.recipe(checkpoint)
-    return Upscaler(CellBundle(network, recipe, ckpt.stem), CellEngine(network, recipe.clip_denoised))
+    return Upscaler(CellSource(network, recipe, ckpt.stem), CellEngine(network, recipe.clip_denoised))
 
 
-def open_source(ckpt: Path, bundle: Bundle, graph_format: str = "onnx") -> Upscaler:
+def open_source(ckpt: Path, bundle: GraphSource, graph_format: str = "onnx") -> Upscaler:
     """The checkpoint that a bundle was exported from: its own network, sampled as the bundle says.
 
     Args:
