@@ -7,7 +7,9 @@ import re
 from pathlib import Path
 
 import click
+import numpy
 import pytest
+from click.testing import CliRunner
 
 import srdiff
 
@@ -81,3 +83,10 @@ def test_readme_uses_what_there_is() -> None:
     for name, rest in lines:
         words = re.findall(r"(?<!\S)(--?[a-z][a-z-]*)", rest.split("#")[0])
         assert set(words) <= known[name], f"{name} {rest}"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_says_its_versions(name: str) -> None:
+    result = CliRunner().invoke(commands()[name], ["--version"])
+    assert result.exit_code == 0 and result.output.startswith(f"srdiff {srdiff.__version__}\npython ")
+    assert f"numpy {numpy.__version__}\n" in result.output

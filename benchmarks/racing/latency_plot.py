@@ -15,6 +15,7 @@ matplotlib.use("agg")
 
 from common.plot_style import STYLE
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 
 WIDTH_INCH, BAR_INCH, FRAME_INCH = 7.5, 0.36, 1.0
 DPI = 150
@@ -42,7 +43,7 @@ def plot(report: LatencyReport, file: Path) -> None:
         pyplot.close(figure)
 
 
-def _bars(panel: pyplot.Axes, rows: list[Standing], compared: bool) -> None:
+def _bars(panel: Axes, rows: list[Standing], compared: bool) -> None:
     places = range(len(rows))
     left = [0.0] * len(rows)
     for (label, color), widths in zip(PARTS, zip(*(_parts(row) for row in rows))):

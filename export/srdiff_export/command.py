@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from srdiff import __version__
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
 from srdiff.errors import OptionError
@@ -93,7 +92,6 @@ from srdiff_training.model.families import FAMILIES
     metavar="BUNDLE",
     help="Check a bundle, print what it holds, and write nothing.",
 )
-@click.version_option(__version__)
 def main(
     ckpt: Path | None,
     bundle: Path | None,

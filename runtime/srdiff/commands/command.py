@@ -8,6 +8,7 @@ from typing import Any, Iterable
 import click
 
 from ..errors import SRDiffError
+from .version import version_option
 
 INTERRUPTED = 130
 
@@ -18,7 +19,7 @@ _DEBUG = "srdiff.debug"
 
 
 class Command(click.Command):
-    """A click command with ``-h`` and ``--debug`` whose failures are one sentence on standard error.
+    """A click command with ``-h``, ``--version`` and ``--debug`` whose failures are one sentence on standard error.
 
     Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted.
     """
@@ -26,6 +27,7 @@ class Command(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["context_settings"] = {**CONTEXT, **(kwargs.get("context_settings") or {})}
         super().__init__(*args, **kwargs)
+        self.params.append(version_option())
         self.params.append(
             click.Option(
                 ["--debug"],

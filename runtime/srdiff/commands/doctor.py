@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from .. import __version__
 from ..doctor.examination import examine
 from ..doctor.golden import Recorded, golden_bundle
 from ..doctor.report import as_data, as_text, machine_facts
@@ -17,7 +16,6 @@ from .command import Command, table
 @click.command(cls=Command)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for a bug report.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
-@click.version_option(__version__)
 def main(as_json: bool, threads: int | None) -> None:
     """Run a small network with known steps through every engine, device and precision that opens.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from .. import __version__
 from ..batch.book import Book
 from ..batch.ledger import Ledger, ledger_in
 from ..batch.pins import pins_of
@@ -35,7 +34,6 @@ from .telling import Teller
 @click.command(cls=Command)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @run_options
-@click.version_option(__version__)
 def main(inputs: tuple[str, ...], **options: Any) -> None:
     """Enlarge images four times with SRDiff.
 

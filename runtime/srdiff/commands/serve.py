@@ -12,7 +12,6 @@ from typing import Any, Callable, Mapping
 
 import click
 
-from .. import __version__
 from ..bundle import Bundle
 from ..engines import DEVICES, ENGINES, PRECISIONS
 from ..engines.device_names import each_device
@@ -67,7 +66,6 @@ _MIB = 1 << 20
 @click.option("--max-waiting", type=click.IntRange(0), default=16, show_default=True, help="Images in the line.")
 @click.option("--keep-seconds", type=click.IntRange(1), default=900, show_default=True, help="Keep results so long.")
 @click.option("--keep-mib", type=click.IntRange(1), default=512, show_default=True, help="Of results kept in memory.")
-@click.version_option(__version__)
 def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None, **options: Any) -> None:
     """Enlarge images over HTTP, and on a page for people.
 

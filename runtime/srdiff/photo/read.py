@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..atomic_files import stream_name
 from ..errors import ImageError, OptionError
@@ -91,7 +91,7 @@ def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Pho
         image.seek(index)
         _check_size(name, *image.size, max_pixels)
         image.load()
-    except (Image.UnidentifiedImageError, SyntaxError) as error:
+    except (UnidentifiedImageError, SyntaxError) as error:
         raise ImageError(f"{name} is a kind of TIFF that is not read; save it as 8- or 16-bit RGB") from error
     return replace(photo_of(image, stored_samples(image)), frames=len(pages))
 

@@ -10,7 +10,6 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srdiff import __version__
 from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
@@ -54,7 +53,6 @@ MIN_PARITY_DB = 60.0
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of --bundle.  [default: the engine's]")
 @recipe_options
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write all numbers to this file.")
-@click.version_option(__version__)
 def main(
     ckpt: Path | None,
     bundle: Path | None,

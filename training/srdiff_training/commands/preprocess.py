@@ -12,7 +12,6 @@ from typing import Any, Iterator
 import click
 from tqdm import tqdm
 
-from srdiff import __version__
 from srdiff.commands.command import Command
 
 from ..data.datasets import DATASETS, FOLDER, find_splits
@@ -38,7 +37,6 @@ from ..data.preprocess import PreprocessOptions, PreprocessResult, preprocess
 )
 @click.option("--jobs", type=click.IntRange(1), help="Processes.  [default: one per CPU]")
 @click.option("--overwrite", is_flag=True, help="Make everything anew, also where the settings were others.")
-@click.version_option(__version__)
 def main(
     root: Path, dataset: str, output: Path, scale: int, crop_size: int | None, jobs: int | None, overwrite: bool
 ) -> None:

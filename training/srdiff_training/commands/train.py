@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from srdiff import __version__
 from srdiff.commands.command import Command
 from srdiff.mindspore_log import keep_quiet
 
@@ -21,7 +20,6 @@ from srdiff.mindspore_log import keep_quiet
     "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable. network.KEY is a size."
 )
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if it has one.")
-@click.version_option(__version__)
 @click.pass_context
 def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], resume: bool) -> None:
     """Train the encoder as a super-resolver (rrdb), the noise predictor (srdiff), a student of few steps (distil).

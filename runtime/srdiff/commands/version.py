@@ -1,0 +1,56 @@
+"""``--version``: this project's and those of the packages that decide on a result."""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+import click
+
+if sys.version_info >= (3, 8):
+    from importlib.metadata import PackageNotFoundError, version
+else:  # click brings it
+    from importlib_metadata import PackageNotFoundError, version
+
+from .. import __version__
+
+# Engines and the like by their names on the package index; onnxruntime has one for each kind of device.
+PACKAGES = (
+    "numpy",
+    "pillow",
+    "openvino",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-cann",
+    "mindspore-lite",
+    "mindspore",
+)
+
+
+def versions() -> str:
+    """One line each, of what is installed; nothing is imported for it."""
+    lines = [f"srdiff {__version__}", f"python {platform.python_version()}"]
+    for name in PACKAGES:
+        try:
+            lines.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return "\n".join(lines)
+
+
+def version_option() -> click.Option:
+    """Says all versions and ends."""
+
+    def say(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            click.echo(versions())
+            ctx.exit()
+
+    return click.Option(
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=say,
+        help="Show the versions of srdiff and of the packages that it runs on, and exit.",
+    )
