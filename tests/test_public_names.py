@@ -31,6 +31,9 @@ COMMANDS = {
         --license --lr-up --margin --name --no-clip-denoised --opset --optimize --origin --output --overlap
         --overwrite --precision --profiles --res-rescale --schedule --shape --soc --timesteps --version -o
     """,
+    "srdiff-models": """
+        --debug --name --sha256 --version
+    """,
     "srdiff-preprocess": """
         --crop-size --dataset --debug --jobs --output --overwrite --root --scale --version -o
     """,
@@ -57,7 +60,10 @@ def commands() -> dict[str, click.Command]:
 
 
 def options(command: click.Command) -> set[str]:
-    return {name for param in command.params for name in [*param.opts, *param.secondary_opts] if name.startswith("-")}
+    """Of a command, and of those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {name for param in command.params for name in [*param.opts, *param.secondary_opts] if name.startswith("-")}
+    return own.union(*map(options, below))
 
 
 def test_the_api() -> None:

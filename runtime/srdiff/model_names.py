@@ -1,7 +1,8 @@
-"""Models by name: those that come with the package, and bundles by their path."""
+"""Models by name: those that come with the package, those kept in the models folder, and bundles by their path."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from .errors import BundleError
@@ -9,29 +10,52 @@ from .errors import BundleError
 FOLDER = Path(__file__).parent / "models"
 SUFFIX = ".srdiff"
 DEFAULT_MODEL = FOLDER / ("small-v1" + SUFFIX)
+VARIABLE = "SRDIFF_MODELS"
 
 
 def built_in() -> dict[str, Path]:
     """The folders of the models that come with the package, by name."""
-    return {folder.stem: folder for folder in sorted(FOLDER.glob("*" + SUFFIX))}
+    return _models_in(FOLDER)
+
+
+def models_folder() -> Path:
+    """Where added models are kept: ``$SRDIFF_MODELS``, or ``srdiff/models`` in the user's data folder."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen)
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")  # noqa: PTH111 (Path's raises without a home)
+    return Path(data) / "srdiff" / "models"
+
+
+def added() -> dict[str, Path]:
+    """The folders of the models that were added, by name; none where the models folder cannot be read."""
+    try:
+        return _models_in(models_folder())
+    except OSError:
+        return {}
 
 
 def bundle_folder(model: Path | str | None = None) -> Path:
-    """Where a model lies: a built-in model's name, or a bundle's folder; None is the default model.
+    """Where a model lies: a model's name, or a bundle's folder; None is the default model.
 
-    A folder of one's own goes before a built-in model of the same name.
+    A folder of one's own goes before a model of the same name, and a built-in model before an added one.
 
     Raises:
         BundleError: neither a name nor a folder.
     """
     if model is None:
         return DEFAULT_MODEL
-    folder, known = Path(model), built_in()
-    if not folder.exists() and str(model) in known:
+    folder = Path(model)
+    if folder.exists():
+        return folder
+    known = {**added(), **built_in()}
+    if str(model) in known:
         return known[str(model)]
-    if not folder.exists():
-        raise BundleError(
-            f"{model} is none of the built-in models, {', '.join(known)}, and no bundle, as it holds no manifest.json; "
-            "give one of those names, or a folder made by srdiff-export"
-        )
-    return folder
+    raise BundleError(
+        f"{model} is none of the models here, {', '.join(known)}, and no bundle, as it holds no manifest.json; "
+        "give one of those names, or a folder made by srdiff-export"
+    )
+
+
+def _models_in(folder: Path) -> dict[str, Path]:
+    return {bundle.stem: bundle for bundle in sorted(folder.glob(f"[!.]*{SUFFIX}"))}

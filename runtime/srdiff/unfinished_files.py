@@ -1,4 +1,4 @@
-"""Names of files that are not whole yet: they say whose they are, so that what a killed process left can go."""
+"""Names of what is not whole yet: they say whose it is, so that what a killed process left can go."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import time
 from contextlib import suppress
 from functools import lru_cache
@@ -45,7 +46,10 @@ def remove_leftovers(folder: Path) -> list[Path]:
             match = _NAME.fullmatch(path.name)
             if match is not None and _is_nobodys(path, match.group(1), int(match.group(2))):
                 with suppress(OSError):
-                    path.unlink()
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
                     removed.append(path)
     return removed
 

@@ -1,0 +1,103 @@
+"""``srdiff-models``: the models that ``--model NAME`` finds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from ..bundle import Bundle
+from ..download import download
+from ..errors import OptionError, SRDiffError
+from ..model_names import added, built_in, bundle_folder, models_folder
+from ..model_store import add_bundle, check_files, free_place, name_of, remove_bundle
+from .command import CONTEXT, Command, table
+from .version import version_option
+
+
+class _Group(click.Group):
+    """Its commands are :class:`Command`, and it has their ``-h`` and ``--version``."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(version_option())
+
+
+@click.group(cls=_Group, context_settings=CONTEXT)
+def main() -> None:
+    """The models that --model NAME finds: those that come with the package, and those that were added.
+
+    Added ones are kept as plain folders in $SRDIFF_MODELS, or in ~/.local/share/srdiff/models.
+    """
+
+
+@main.command("list")
+def list_models() -> None:
+    """Say what there is."""
+    rows = []
+    for name, folder in {**added(), **built_in()}.items():
+        try:
+            rows.append(_row(name, folder))
+        except SRDiffError as error:
+            rows.append([name, "", "", "", str(error)])
+    click.echo(table(["model", "scale", "steps", "MB", "where"], rows))
+
+
+@main.command()
+@click.argument("source")
+@click.option("--name", help="What --model will take.  [default: the source's own name]")
+@click.option("--sha256", help="Of the file at an address: what its publisher states.")
+def add(source: str, name: str | None, sha256: str | None) -> None:
+    """Add a bundle from a folder, a zip, or an address of a zip.
+
+    Nothing is fetched but what is named here, and it is opened only after its hash was checked. An address that was cut
+    off goes on where it stopped.
+    """
+    if "://" not in source:
+        if sha256 is not None:
+            raise OptionError("--sha256 belongs to an address; a folder's files are checked by its manifest")
+        bundle = add_bundle(Path(source), name)
+    else:
+        if sha256 is None:
+            raise OptionError(f"{source} is an address, and what comes from there is checked first; add its --sha256")
+        name = name_of(source.rstrip("/").rpartition("/")[2]) if name is None else name
+        free_place(name)
+        with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+
+            def told(done: int, total: int | None) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            file = download(source, sha256, models_folder(), told)
+        bundle = add_bundle(file, name)
+        file.unlink()
+    click.echo(f"added {bundle.path}: srdiff-run in.png --model {bundle.path.stem}")
+
+
+@main.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Remove a model that was added."""
+    left = remove_bundle(name)
+    click.echo(f"removed {name}" + (f"; its folder keeps what is no part of it: {', '.join(left)}" if left else ""))
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> None:
+    """Read every file of the named models, or of all, and compare it with its hash."""
+    for name in names or {**added(), **built_in()}:
+        check_files(Bundle(bundle_folder(name)))
+        click.echo(f"{name}: every file is as it was exported")
+
+
+def _row(name: str, folder: Path) -> list[Any]:
+    bundle = Bundle(folder)
+    manifest = bundle.manifest
+    size = sum((folder / file).stat().st_size for file in bundle.file_names)
+    steps = manifest.student_steps or manifest.sampler().steps or manifest.steps
+    return [name, str(manifest.scale), str(steps), f"{size / 1e6:.0f}", str(folder)]
