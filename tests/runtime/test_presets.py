@@ -119,7 +119,7 @@ def test_damaged_presets_are_a_damaged_bundle(edited, presets) -> None:
 def test_models_by_name() -> None:
     assert {"small-v1", "clean"} <= set(built_in())
     assert bundle_folder() == bundle_folder("small-v1") == DEFAULT_MODEL
-    with pytest.raises(BundleError, match="none of the models here, .*clean, .*small-v1"):
+    with pytest.raises(BundleError, match=r"none of the models here, .*clean, .*small-v1"):
         bundle_folder("samll-v1")
 
 
