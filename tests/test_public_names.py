@@ -41,7 +41,7 @@ COMMANDS = {
         --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --format
         --json --ledger --list-devices --max-pixels --model --output --overlap --overwrite --precision --preset
         --quality --quiet --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
-        --steps --suffix --threads --tile --uncertainty --verify --version -o -s
+        --steps --suffix --threads --tile --uncertainty --verify --version --workers -o -s
     """,
     "srdiff-serve": """
         --debug --device --engine --engine-option --host --keep-mib --keep-seconds --max-mib --max-pixels

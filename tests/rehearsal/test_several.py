@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -11,7 +9,6 @@ from PIL import Image
 
 from srdiff.commands.run import main
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
-from srdiff.several import spread
 
 GOLDEN = GOLDEN_FOLDER / "golden.srdiff"
 
@@ -67,32 +64,3 @@ def test_facts_are_listed(lite):
     lite("2.7.0")
     result = CliRunner().invoke(main, ["--list-devices"])
     assert "Ascend: devices davinci0, davinci1" in result.output
-
-
-def test_every_worker_works_at_once_and_in_order():
-    together = threading.Barrier(3, timeout=30)
-
-    def work(worker, job):
-        if job < 3:
-            together.wait()
-        return worker, job
-
-    done = list(spread(["a", "b", "c"], range(8), work))
-    assert [job for _, job in done] == list(range(8))
-    assert {worker for worker, _ in done} == {"a", "b", "c"}
-
-
-def test_what_fails_is_raised_in_its_turn():
-    def work(worker, job):
-        if job == 2:
-            raise ValueError("two")
-        return job
-
-    results = spread([0, 1], range(5), work)
-    assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(ValueError, match="two"):
-        next(results)
-
-
-def test_a_single_worker_stays_in_this_thread():
-    assert set(spread([0], range(3), lambda *_: threading.get_ident())) == {threading.get_ident()}

@@ -140,6 +140,12 @@ class Ledger:
         if known is None or known.finished <= entry.finished:
             self.entries[entry.key] = entry
 
+    @property
+    def threads(self) -> int | None:
+        """That all runs had; None where there was none, or they differ."""
+        found = {pins.get("threads") for pins in self.pins.values()}
+        return found.pop() if len(found) == 1 else None
+
     def append(self, entry: Entry, pins: Pins | None = None) -> None:
         """Write an entry down, and what it was made with where the file does not say yet. From any thread.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,24 +12,28 @@ import click
 from ..batch.book import Book
 from ..batch.ledger import Ledger, ledger_in
 from ..batch.pins import pins_of
+from ..batch.pipeline import make_all
 from ..batch.shard import agree
 from ..batch.verify import verify
+from ..batch.workers import Team, given, measured, typical
 from ..bundle import Bundle
 from ..diversity import Wanted
 from ..engines.device_names import each_device
 from ..errors import OptionError
 from ..jobs.sources import STREAM, find_sources
-from ..jobs.targets import Destination
+from ..jobs.targets import Destination, Job
 from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
 from ..opening import open_for
-from ..several import spread
 from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
 from .command import Command
 from .devices import engine_option
-from .run_options import run_options
+from .run_options import AUTO, run_options
 from .telling import Teller
+
+# Images that --workers auto looks at for one that it can read.
+READ_AT_MOST = 8
 
 
 @click.command(cls=Command)
@@ -64,14 +69,17 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     if ledger is not None and options["verify"]:
         teller.came_out(((outcome, "verified") for outcome in verify(ledger, jobs, others=shard is None)), ledger)
         return
-    upscalers = _open(model, options)
+    upscalers, chosen = _open(model, options, settings, jobs, ledger)
+    if chosen:
+        teller.workers(chosen)
     pins = pins_of(upscalers[0], settings)
     if shard is not None and folder is not None:
         agree(folder, pins)
     for parent in {job.target.parent for job in jobs if job.target is not None}:
         remove_leftovers(parent)
     book = Book(settings, ledger, pins, options["retry_failed"])
-    teller.came_out(spread(upscalers, jobs, partial(teller.watched, book)), ledger)
+    with closing(make_all(upscalers, jobs, book, teller.watching)) as made:
+        teller.came_out(((outcome, teller.how(upscaler)) for outcome, upscaler in made), ledger)
 
 
 def _ledger(folder: Path | None, options: dict[str, Any]) -> Ledger | None:
@@ -85,18 +93,23 @@ def _ledger(folder: Path | None, options: dict[str, Any]) -> Ledger | None:
     return None
 
 
-def _open(model: Bundle, options: dict[str, Any]) -> list[Upscaler]:
-    """One for each device."""
+def _open(
+    model: Bundle, options: dict[str, Any], settings: JobSettings, jobs: list[Job], ledger: Ledger | None
+) -> Team:
+    """Those of each device."""
     chosen = dict(engine_option(text) for text in options["engine_options"])
-    return [
-        Upscaler(
-            model,
-            open_for(model, options["engine"], device, options["precision"], options["threads"], chosen),
-            options["tile"],
-            options["overlap"],
-        )
-        for device in each_device(options["device"])
-    ]
+
+    def open_on(device: str, threads: int | None) -> Upscaler:
+        engine = open_for(model, options["engine"], device, options["precision"], threads, chosen)
+        return Upscaler(model, engine, options["tile"], options["overlap"])
+
+    devices, workers, threads = each_device(options["device"]), options["workers"], options["threads"]
+    if workers == AUTO and len(devices) == 1 and len(jobs) > 1:
+        threads = threads or (ledger.threads if ledger is not None else None)
+        pixels = typical(jobs[:READ_AT_MOST], settings.max_pixels)
+        return measured(partial(open_on, devices[0]), threads, pixels, settings.sampler, len(jobs))
+    count = 1 if workers == AUTO else workers
+    return [one for device in devices for one in given(partial(open_on, device), count, threads)], ""
 
 
 def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:

@@ -18,6 +18,8 @@ from ..photo.write import FORMATS
 from ..samplers import SAMPLERS, SPACINGS
 from .devices import print_devices
 
+AUTO = "auto"
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
@@ -61,6 +63,19 @@ class Part(click.ParamType):
             return Shard(int(match.group(1)), int(match.group(2)))
         except OptionError as error:
             self.fail(str(error), param, ctx)
+
+
+class Workers(click.ParamType):
+    """``auto`` or how many."""
+
+    name = "auto|N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        if value == AUTO or isinstance(value, int):
+            return value
+        if not re.fullmatch(r"[1-9]\d{0,4}", value):
+            self.fail(f"{value!r} is no number of workers; write auto or a number from 1", param, ctx)
+        return int(value)
 
 
 _OPTIONS = (
@@ -131,7 +146,16 @@ _OPTIONS = (
     click.option("-s", "--scale", type=click.IntRange(1), help="Shrink the result to this.  [default: the model's]"),
     click.option("--size", type=Size(), help="Shrink the result to this many pixels."),
     click.option("--crop", type=Rectangle(), help="Enlarge this part alone, to try before a long run."),
-    click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]"),
+    click.option(
+        "--threads", type=click.IntRange(1), help="CPU threads of each worker.  [default: the engine's, or shared out]"
+    ),
+    click.option(
+        "--workers",
+        type=Workers(),
+        default=1,
+        show_default=True,
+        help="Images at a time on each device; auto measures workers and threads at the start and takes the fastest.",
+    ),
     click.option(
         "--tile",
         type=click.IntRange(1),

@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from typing import Iterable
+from contextlib import contextmanager
+from typing import Iterable, Iterator
 
 import click
 from tqdm import tqdm
 
-from ..batch.book import Book
 from ..batch.ledger import Ledger
 from ..batch.verify import VERIFIED
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
-from ..progress import Progress
+from ..progress import Progress, Watch
 from ..upscaler import Upscaler
 
 
@@ -57,8 +57,9 @@ class Teller:
             there = target is not None and finished(target) and not self._settings.overwrite
             click.echo(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
 
-    def watched(self, book: Book, upscaler: Upscaler, job: Job) -> tuple[Outcome, str]:
-        """Do a job behind a bar; its outcome, and how it was made."""
+    @contextmanager
+    def watching(self, job: Job) -> Iterator[Watch]:
+        """A bar of a job's steps."""
         name = job.source.path.name if job.source.path else job.source.name
         with tqdm(desc=name, unit="step", disable=True if self._quiet else None, leave=False) as bar:
 
@@ -66,10 +67,17 @@ class Teller:
                 bar.total = progress.total
                 bar.update(progress.done - bar.n)
 
-            outcome = book.attempt(upscaler, job, show)
+            yield show
+
+    def how(self, upscaler: Upscaler) -> str:
+        """What an image was made with."""
         engine, manifest = upscaler.engine, upscaler.bundle.manifest
         sampling = manifest.sampling_label(self._settings.sampler or manifest.sampler())
-        return outcome, f"{engine.name} {engine.device} {engine.precision}, {sampling}, seed {self._settings.seed}"
+        return f"{engine.name} {engine.device} {engine.precision}, {sampling}, seed {self._settings.seed}"
+
+    def workers(self, said: str) -> None:
+        """How many images are made at a time, and why."""
+        self._say(f"workers: {said}")
 
     def came_out(self, outcomes: Iterable[tuple[Outcome, str]], ledger: Ledger | None = None) -> None:
         """Tell each outcome as it comes, and where they are written down; leave with the worst failure's exit code."""

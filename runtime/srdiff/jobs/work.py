@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Outcome:
         unkept: what belongs to the image that the result's format does not hold.
         frames: in the file that was read, or pages.
         size: (width, height) of the result.
-        seconds: from reading to the last byte.
+        seconds: of reading, computing and writing, without what it waited between them.
         error: of a failure; names the source.
         note: about what is kept, for a reader.
     """
@@ -118,66 +119,120 @@ class Outcome:
     note: str | None = None
 
 
-def attempt(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None) -> Outcome:
-    """Do a job; whatever is wrong with its files becomes its outcome, so that the next one can follow.
+class Piece:
+    """A job in three stages: read, compute, write. Each may run in another thread than the one before it.
 
-    Errors that say that nothing else would succeed either, such as an interrupt or a fault of this program, pass.
+    Whatever is wrong with the job's files ends it and becomes its outcome, so that the next job can follow. Errors that
+    say that nothing else would succeed either, such as an interrupt or a fault of this program, pass.
     """
-    started = time.perf_counter()
-    try:
-        if job.problem is not None:
-            raise job.problem
-        outcome = _make(upscaler, job, settings, watch)
-    except SRDiffError as error:
-        return Outcome(job, FAILED, seconds=time.perf_counter() - started, error=_naming(job, error))
-    except (OSError, MemoryError, RecursionError, UnicodeError) as error:
-        refusal = OutputError(f"{job.source.name} failed ({type(error).__name__}: {one_line(error)}); try it alone")
-        return Outcome(job, FAILED, seconds=time.perf_counter() - started, error=refusal)
-    return outcome
 
+    def __init__(self, job: Job, settings: JobSettings) -> None:
+        self.job = job
+        self.settings = settings
+        self._error: SRDiffError | None = None
+        self._photo: Photo | None = None
+        self._shrink_to: tuple[int, int] | None = None  # (height, width)
+        self._kept: list[Path] = []
+        self._written: list[Path] = []
+        self._unkept: tuple[str, ...] = ()
+        self._frames = 1
+        self._size: tuple[int, int] | None = None
+        self._spent: list[float] = []  # seconds; appended to from several threads
 
-def _make(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None) -> Outcome:
-    started = time.perf_counter()
-    wanted = settings.wanted
-    targets = wanted.targets(job.target)
-    kept = [] if settings.overwrite else [target for target in targets if target is not None and finished(target)]
-    if len(kept) == len(targets):
-        return Outcome(job, SKIPPED, kept=tuple(kept))
-    photo = read_photo(job.source.path or sys.stdin.buffer, settings.max_pixels, job.source.frame or 0)
-    if settings.crop is not None:
-        photo = settings.crop.apply(photo)
-    size = result_size(upscaler, photo, settings)
-    check_storable(photo, job.format, upscaler.scale if size is None else 1)
-    if job.target is not None:
-        require_writable(job.target)
-    written = []
-    for target, result in zip(targets, wanted.make(upscaler, photo, settings.seed, settings.sampler, watch)):
-        if target is None or target not in kept:
-            shown = result if size is None else shrunk(result, *size)
-            write_photo(shown, target or sys.stdout.buffer, job.format, settings.quality)
-            written += [target] if target is not None else []
-    height, width = shown.pixels.shape[:2]
-    return Outcome(
-        job,
-        DONE,
-        tuple(written),
-        tuple(kept),
-        tuple(unkept(photo, job.format)),
-        photo.frames,
-        (width, height),
-        time.perf_counter() - started,
-    )
+    def read(self, scale: int) -> None:
+        """The input, and whether its result could be written; nothing where every result is there.
 
+        Args:
+            scale: the model's.
+        """
+        with self._stage():
+            if self.job.problem is not None:
+                raise self.job.problem
+            targets = self.settings.wanted.targets(self.job.target)
+            if not self.settings.overwrite:
+                self._kept = [target for target in targets if target is not None and finished(target)]
+            if len(self._kept) < len(targets):
+                self._photo = self._readable(scale)
 
-def result_size(upscaler: Upscaler, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
-    """(height, width) to shrink the model's result to; None leaves it as it is."""
-    height, width = photo.pixels.shape[:2]
-    full = (height * upscaler.scale, width * upscaler.scale)
-    if settings.scale is not None:
-        if settings.scale > upscaler.scale:
-            raise OptionError(
-                f"scale {settings.scale} was asked for and the model enlarges {upscaler.scale} times; give less"
+    def _readable(self, scale: int) -> Photo:
+        source, settings = self.job.source, self.settings
+        photo = read_photo(source.path or sys.stdin.buffer, settings.max_pixels, source.frame or 0)
+        self._frames, self._unkept = photo.frames, tuple(unkept(photo, self.job.format))
+        if settings.crop is not None:
+            photo = settings.crop.apply(photo)
+        self._shrink_to = result_size(scale, photo, settings)
+        check_storable(photo, self.job.format, scale if self._shrink_to is None else 1)
+        if self.job.target is not None:
+            require_writable(self.job.target)
+        return photo
+
+    def results(self, upscaler: Upscaler, watch: Watch | None = None) -> Iterator[tuple[Path | None, Photo]]:
+        """Compute what is to be written, each result as soon as it is there; none once a stage has failed."""
+        photo, self._photo = self._photo, None
+        if photo is None:
+            return
+        wanted = self.settings.wanted
+        made = wanted.make(upscaler, photo, self.settings.seed, self.settings.sampler, watch)
+        for target in wanted.targets(self.job.target):
+            if self._error is None:
+                with self._stage():
+                    result = next(made)
+            if self._error is not None:
+                return
+            if target is None or target not in self._kept:
+                yield target, result
+
+    def write(self, target: Path | None, result: Photo) -> None:
+        """One of the results; None is standard output."""
+        with self._stage():
+            shown = result if self._shrink_to is None else shrunk(result, *self._shrink_to)
+            write_photo(shown, target or sys.stdout.buffer, self.job.format, self.settings.quality)
+            self._size = (shown.pixels.shape[1], shown.pixels.shape[0])
+            if target is not None:
+                self._written.append(target)
+
+    def outcome(self) -> Outcome:
+        """What came of it, after all stages."""
+        seconds = sum(self._spent)
+        if self._error is not None:
+            return Outcome(self.job, FAILED, seconds=seconds, error=self._error)
+        if self._size is None:
+            return Outcome(self.job, SKIPPED, kept=tuple(self._kept))
+        targets = self.settings.wanted.targets(self.job.target)
+        written = tuple(target for target in targets if target is not None and target in self._written)
+        return Outcome(self.job, DONE, written, tuple(self._kept), self._unkept, self._frames, self._size, seconds)
+
+    @contextmanager
+    def _stage(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        except SRDiffError as error:
+            self._error = _naming(self.job, error)
+        except (OSError, MemoryError, RecursionError, UnicodeError) as error:
+            self._error = OutputError(
+                f"{self.job.source.name} failed ({type(error).__name__}: {one_line(error)}); try it alone"
             )
+        finally:
+            self._spent.append(time.perf_counter() - started)
+
+
+def attempt(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None) -> Outcome:
+    """Do a job, one stage after the other; see :class:`Piece`."""
+    piece = Piece(job, settings)
+    piece.read(upscaler.scale)
+    for target, result in piece.results(upscaler, watch):
+        piece.write(target, result)
+    return piece.outcome()
+
+
+def result_size(scale: int, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
+    """(height, width) to shrink the result of a model of this scale to; None leaves it as it is."""
+    height, width = photo.pixels.shape[:2]
+    full = (height * scale, width * scale)
+    if settings.scale is not None:
+        if settings.scale > scale:
+            raise OptionError(f"scale {settings.scale} was asked for and the model enlarges {scale} times; give less")
         asked = (height * settings.scale, width * settings.scale)
     elif settings.size is not None:
         asked = (settings.size[1], settings.size[0])

@@ -45,7 +45,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, seconds: Callable
     frames = photo.frames
     if settings.crop is not None:
         photo = settings.crop.apply(photo)
-    size = result_size(upscaler, photo, settings)
+    size = result_size(upscaler.scale, photo, settings)
     check_storable(photo, wish.format, upscaler.scale if size is None else 1)
     sampler = settings.sampler or manifest.sampler()
     bundle = bundle_digest(upscaler)
@@ -86,7 +86,7 @@ def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Ca
         job.tell(progress, lambda: Preview(photo.pixels, upscaler.bundle.manifest))
         before = time.perf_counter()
 
-    size = result_size(upscaler, photo, wish.settings)
+    size = result_size(upscaler.scale, photo, wish.settings)
     parts: dict[str, bytes] = {}
     made = wish.settings.wanted.make(upscaler, photo, wish.settings.seed, wish.settings.sampler, watch)
     for name, result in zip(wish.part_names, made):
