@@ -9,6 +9,7 @@ import numpy as np
 
 from grading.lpips_weights import LAYERS, load_weights
 from srdiff.errors import ImageError, PackageError
+from srdiff.telemetry import import_quietly
 
 # Of the input in [-1, 1]: ImageNet's statistics as the reference implementation rounds them.
 SHIFT = (-0.030, -0.088, -0.188)
@@ -106,7 +107,7 @@ def build_graph(weights: dict[str, np.ndarray]) -> Any:
 def _open(model: bytes) -> Any:
     """A function from the pair to the distance."""
     try:
-        import onnxruntime as ort
+        ort = import_quietly("onnxruntime")
     except ImportError:
         return _open_openvino(model)
     options = ort.SessionOptions()
@@ -117,7 +118,7 @@ def _open(model: bytes) -> Any:
 
 def _open_openvino(model: bytes) -> Any:
     try:
-        import openvino
+        openvino = import_quietly("openvino")
     except ImportError as error:
         raise PackageError("LPIPS needs ONNX Runtime or OpenVINO; run: pip install 'srdiff[cpu]'") from error
     core = openvino.Core()

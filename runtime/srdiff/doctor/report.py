@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import platform
 from dataclasses import asdict
@@ -14,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..engines.ascend import ascend_facts
 from ..machine import usable_cpus
+from ..telemetry import import_quietly
 from .examination import Finding
 
 ENGINE_PACKAGES = ("mindspore_lite", "onnxruntime", "openvino")
@@ -93,7 +93,7 @@ def _finite(value: Any) -> Any:
 
 def _version(package: str) -> str:
     try:
-        module = importlib.import_module(package)
+        module = import_quietly(package)
     except ImportError as error:
         return "not installed" if isinstance(error, ModuleNotFoundError) else f"does not load: {error}"
     return str(getattr(module, "__version__", "of unknown version"))

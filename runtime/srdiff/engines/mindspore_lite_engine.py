@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import BundleError, DeviceError, OptionError, PackageError
 from ..graph_io import OUTPUTS, STEP, Shapes, graph_of
-from ..mindspore_log import keep_quiet
+from ..telemetry import import_quietly
 from .ascend import require_ascend
 from .base import Arrays, Engine, Graph, Loop
 from .host_update import HostUpdate
@@ -199,9 +199,8 @@ ENGINE = LiteEngine
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> LiteEngine:
     """Raises PackageError without MindSpore Lite, DeviceError without the device, its libraries or the precision."""
     parsed = LiteOptions.parse(device, precision, options)
-    keep_quiet()
     try:
-        import mindspore_lite as lite
+        lite = import_quietly("mindspore_lite")
     except ImportError as error:
         cause = "is not installed" if isinstance(error, ModuleNotFoundError) else f"does not load: {error}"
         raise PackageError(

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import BundleError, DeviceError, PackageError, one_line
 from ..graph_io import STEP, Shapes, graph_of
+from ..telemetry import import_quietly
 from .ascend import require_ascend
 from .ascend_precision import Mode
 from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, require_known
@@ -169,7 +170,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         provider_options = {}
         require_known("ONNX Runtime on cpu", options, ())
     try:
-        import onnxruntime as ort
+        ort = import_quietly("onnxruntime")
     except ImportError as error:
         raise PackageError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
     available: list[str] = ort.get_available_providers()

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import BundleError, DeviceError, PackageError, one_line
 from ..graph_io import Shapes
+from ..telemetry import import_quietly
 from .base import Arrays, Engine, Graph, require_known
 from .openvino_mish import fuse_mish
 
@@ -68,7 +69,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     """Raises PackageError without OpenVINO, DeviceError where it cannot compute at the precision."""
     require_known("OpenVINO", options, ())
     try:
-        import openvino
+        openvino = import_quietly("openvino")
     except ImportError as error:
         raise PackageError(
             "OpenVINO is not installed; on Python 3.8 or newer run: pip install 'srdiff[cpu]'"
