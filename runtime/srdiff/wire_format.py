@@ -10,6 +10,10 @@ Message = Union[bytes, memoryview, mmap.mmap]
 _FIXED = {1: 8, 5: 4}
 
 
+class CutShort(ValueError):
+    """The bytes end before the message does."""
+
+
 class Field(NamedTuple):
     """One field of a message.
 
@@ -29,7 +33,8 @@ def fields(message: Message, begin: int = 0, end: int | None = None) -> Iterator
     """The fields of the message that lies at ``begin`` … ``end``; one level, nothing nested is looked into.
 
     Raises:
-        ValueError: these are not the bytes of a whole message.
+        CutShort: they end within a field.
+        ValueError: these are not the bytes of a message.
     """
     end = len(message) if end is None else end
     position = begin
@@ -49,7 +54,7 @@ def fields(message: Message, begin: int = 0, end: int | None = None) -> Iterator
         else:
             raise ValueError(f"byte {start} begins no field")
         if position + size > end:
-            raise ValueError(f"it ends within the field that begins at byte {start}")
+            raise CutShort(f"it ends within the field that begins at byte {start}")
         yield Field(key >> 3, None, position, position + size)
         position += size
 
@@ -58,7 +63,8 @@ def varint(message: Message, position: int, end: int) -> tuple[int, int]:
     """A variable-length integer and the position behind it.
 
     Raises:
-        ValueError: it does not end before ``end``, or is longer than 64 bits.
+        CutShort: it does not end before ``end``.
+        ValueError: it is longer than 64 bits.
     """
     value = shift = 0
     while position < end and shift < 64:
@@ -67,4 +73,6 @@ def varint(message: Message, position: int, end: int) -> tuple[int, int]:
         position, shift = position + 1, shift + 7
         if byte < 128:
             return value, position
-    raise ValueError(f"it ends within a number at byte {position}")
+    if shift < 64:
+        raise CutShort(f"it ends within a number at byte {position}")
+    raise ValueError(f"the number before byte {position} is longer than 64 bits")

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def export_mindir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Path]:
     """export_mindir(family, clip_denoised) -> a bundle of one tile of 12x16, exported once per test run."""
-    import srdiff_training.model.checkpoint as checkpoint
+    import srdiff_training.checkpoints.read as checkpoint
     from srdiff_export.export import ExportOptions, export_bundle
 
     folder = tmp_path_factory.mktemp("mindir")

@@ -16,8 +16,9 @@ from racing.torch_reference import random_state  # noqa: E402
 
 from srdiff.errors import CheckpointError, OptionError  # noqa: E402
 from srdiff.samplers import student_plan  # noqa: E402
+from srdiff_training.checkpoints.read import read_tensors  # noqa: E402
 from srdiff_training.data.crops import Crops, Photos  # noqa: E402
-from srdiff_training.model.checkpoint import load_checkpoint, read_tensors  # noqa: E402
+from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.model.config import NetworkConfig  # noqa: E402
 from srdiff_training.model.parameter_names import public_name, to_public_layout  # noqa: E402
 from srdiff_training.run.devices import Devices  # noqa: E402

@@ -18,7 +18,8 @@ import mindspore as ms
 
 from srdiff.errors import CheckpointError, OutputError
 from srdiff.unfinished_files import remove_leftovers
-from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
+from srdiff_training.checkpoints.read import read_tensors
+from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.network import SRDiff
 from srdiff_training.model.parameter_names import to_own_layout, to_public_layout

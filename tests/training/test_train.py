@@ -21,9 +21,10 @@ pytest.importorskip("mindspore")
 import mindspore as ms
 
 from srdiff.errors import OutputError, TrainingError
+from srdiff_training.checkpoints.read import read_tensors
 from srdiff_training.commands.train import main
 from srdiff_training.data.crops import Crops, Photos
-from srdiff_training.model.checkpoint import load_checkpoint, read_tensors
+from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.log import COLUMNS, LOG_NAME, PLOT_NAME
 from srdiff_training.run.settings import TrainSettings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict
 
 import mindspore as ms
 import numpy as np
@@ -13,13 +12,11 @@ import numpy as np
 from srdiff.errors import CheckpointError, OptionError
 from srdiff.schedule import BETAS, Schedule
 
+from ..checkpoints.read import Tensors, read_tensors
 from .config import NetworkConfig
 from .families import FAMILIES
 from .network import SRDiff
 from .parameter_names import public_name, public_shape, to_own_layout
-from .torch_file import is_torch_file, read_torch_file
-
-Tensors = Dict[str, np.ndarray]
 
 # Beside the networks, a checkpoint may hold the optimizer's state (MindSpore; `raw` and `discriminator` are this
 # project's trainer's), other parts of its family's code and buffers that follow from the betas (leiali).
@@ -88,30 +85,6 @@ def load_checkpoint(path: Path | str, family: str | None = None) -> Checkpoint:
         None if clip_denoised is None else bool(clip_denoised),
         None if student_steps is None else int(student_steps),
     )
-
-
-def read_tensors(path: Path) -> Tensors:
-    """Every array of a MindSpore or PyTorch checkpoint, float32, by its name in the file.
-
-    Raises:
-        CheckpointError: the file is missing, damaged or something else.
-    """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is not a file; give the path of a .ckpt file")
-    if is_torch_file(path):
-        return read_torch_file(path)
-    try:
-        parameters = ms.load_checkpoint(str(path))
-    except Exception as error:  # MindSpore raises whatever its parser trips over
-        raise CheckpointError(
-            f"{path} is neither a MindSpore nor a PyTorch checkpoint ({type(error).__name__}); "
-            "check that the file is complete and, if MindSpore wrote it, that its name ends in .ckpt"
-        ) from error
-    return {
-        name: np.asarray(parameter.asnumpy(), np.float32)
-        for name, parameter in parameters.items()
-        if isinstance(parameter, ms.Parameter)  # append_dict may leave words beside them
-    }
 
 
 def _fold_weight_norm(path: Path, tensors: Tensors) -> Tensors:

@@ -22,7 +22,8 @@ from mindspore import Parameter, nn
 from srdiff.atomic_files import atomic_file
 from srdiff.errors import CheckpointError, OptionError
 
-from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS, Tensors, read_tensors
+from ..checkpoints.read import Tensors, read_file, read_tensors
+from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from ..model.parameter_names import to_public_layout
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
@@ -167,12 +168,10 @@ def read_state(path: Path) -> tuple[dict[str, Any], TrainSettings]:
     Raises:
         CheckpointError: the file is damaged, or was not written by this project's trainer.
     """
-    read_tensors(path)  # for its errors
-    text = ms.load_checkpoint(str(path)).get(STATE_NAME)
     try:
-        state = json.loads(text)
+        state = json.loads(read_file(path).words[STATE_NAME])
         return state, settings_from(state["stage"], state["settings"])
-    except (TypeError, ValueError, KeyError, OptionError) as error:
+    except (TypeError, ValueError, KeyError, RecursionError, OptionError) as error:
         raise CheckpointError(
             f"{path} holds no state of a training run that can go on; take its weights with init_from"
         ) from error

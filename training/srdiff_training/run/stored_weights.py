@@ -11,7 +11,8 @@ from mindspore import Parameter, nn
 
 from srdiff.errors import CheckpointError
 
-from ..model.checkpoint import load_checkpoint, read_tensors
+from ..checkpoints.read import read_tensors
+from ..model.checkpoint import load_checkpoint
 from ..model.config import NetworkConfig
 from ..model.parameter_names import public_name, rrdb_name, to_own_layout
 
