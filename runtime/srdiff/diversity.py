@@ -15,6 +15,7 @@ from .photo.photo import Photo
 from .progress import Watch
 from .samplers import Sampler
 from .upscaler import Upscaler
+from .whole import whole
 
 # White in an uncertainty map: a standard deviation of 8 of 255 levels. A fixed scale, so that maps compare.
 FULL_DEVIATION = 8 / 255
@@ -36,8 +37,7 @@ def draw(
     Raises:
         OptionError: count is below 1, or seed or sampler steps are outside what they may be.
     """
-    if count < 1:
-        raise OptionError(f"{count} samples were asked for; it is at least 1")
+    count = whole("count", count, 1)
 
     def overall(index: int) -> Watch | None:
         if watch is None:
@@ -120,8 +120,7 @@ class Wanted:
     consistency: bool = False
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise OptionError(f"samples is {self.samples}; it is at least 1")
+        whole("samples", self.samples, 1)
         for name, wanted in (("average", self.average), ("uncertainty", self.uncertainty)):
             if wanted and self.samples < 2:
                 raise OptionError(f"{name} is taken over several samples and 1 was asked for; add samples=8")

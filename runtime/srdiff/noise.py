@@ -6,7 +6,7 @@ from typing import Callable
 
 import numpy as np
 
-from .errors import OptionError
+from .whole import whole
 
 # (stream, top, left, height, width) in HR pixels -> [3, height, width] float32
 NoiseSource = Callable[[int, int, int, int, int], np.ndarray]
@@ -24,9 +24,11 @@ def philox_noise(seed: int, sample: int = 0) -> NoiseSource:
     Args:
         seed: 0 … 2**64 - 1.
         sample: index of a further, independent result of the same seed.
+
+    Raises:
+        OptionError: one of them is no such number.
     """
-    if not 0 <= seed < 2**64:
-        raise OptionError(f"seed is {seed}; it must be a whole number from 0 to 2**64 - 1")
+    seed, sample = whole("seed", seed, 0, 2**64 - 1), whole("sample", sample, 0, 2**64 - 1)
 
     def block(stream: int, row: int, column: int) -> np.ndarray:
         key = np.array([seed, stream], np.uint64)  # a list with a large seed would pass through float64

@@ -10,6 +10,7 @@ The step graph computes, with one row (C, D, P, Q, R, S) of the table::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Callable, Iterator
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from .errors import OptionError
 from .graph_io import Coefficients
 from .schedule import Schedule
+from .whole import whole
 
 
 @dataclass(frozen=True)
@@ -175,10 +177,10 @@ class Sampler:
         for what, value, known in (("sampler", self.name, SAMPLERS), ("spacing", self.spacing, SPACINGS)):
             if value not in known:
                 raise OptionError(f"{what} is {value!r}; choose one of {', '.join(known)}")
-        if self.steps is not None and type(self.steps) is not int:
-            raise OptionError(f"steps is {self.steps!r}; it is a whole number")
-        if self.eta is not None and not 0 <= self.eta <= 1:
-            raise OptionError(f"eta is {self.eta}; it lies between 0 and 1")
+        if self.steps is not None:
+            object.__setattr__(self, "steps", whole("steps", self.steps))  # NumPy's numbers are no JSON
+        if self.eta is not None and not (isinstance(self.eta, Real) and 0 <= self.eta <= 1):
+            raise OptionError(f"eta is {self.eta!r}; it lies between 0 and 1")
         if self.name == "ddpm" and self.eta not in (None, 1):
             raise OptionError(f"eta is {self.eta} and ddpm has no eta but 1; take ddim with it")
 

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from math import gcd
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any, Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ from .bundle import Bundle, GraphSource
 from .condition_cache import ConditionCache
 from .engines import Engine, Graph
 from .errors import BundleError
+from .forking import keep_in_children
 from .graph_io import ENCODER, STEP
 from .machine import usable_memory
 from .model_names import bundle_folder
@@ -29,6 +31,7 @@ from .resize import bicubic
 from .samplers import Plan, Sampler
 from .sampling import Sampling
 from .tiles import choose_tile, cut, fit_tile, tile_overlap, tile_within
+from .whole import whole
 
 # Where the engine's need of memory is not known.
 DEFAULT_TILE = 256
@@ -66,7 +69,8 @@ class Upscaler:
                 f"export with --format {engine.graph_format}"
             )
         own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
-        self.tile, self.overlap = self._default_tile() if tile is None else tile, own if overlap is None else overlap
+        self.tile = self._default_tile() if tile is None else whole("tile", tile, 1)
+        self.overlap = own if overlap is None else whole("overlap", overlap, 0)
         fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
         # By static shape; the only key is None where the graphs take any size.
         self._models = {
@@ -75,6 +79,19 @@ class Upscaler:
         self._time_bias = bundle.time_bias()
         self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
         self._lock = threading.Lock()
+        self._reopen: tuple[Any, ...] | None = None
+        keep_in_children(self, Upscaler._inherited)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Into another process go the arguments alone; there the same engine is opened at the same precision."""
+        if self._reopen is None:
+            raise PicklingError("this Upscaler was made around an open engine; make it with Upscaler.from_bundle")
+        return Upscaler.from_bundle, self._reopen
+
+    def _inherited(self) -> list[object]:
+        """What a forked child must not free; a lock that was held when it began is never released there."""
+        self._lock = threading.Lock()
+        return [self.engine, *self._compiled.values()]
 
     @classmethod
     def from_bundle(
@@ -106,7 +123,12 @@ class Upscaler:
             OptionError: an argument is outside what it may be.
         """
         bundle = Bundle(bundle_folder(path))
-        return cls(bundle, open_for(bundle, engine, device, precision, threads, engine_options), tile, overlap)
+        opened = open_for(bundle, engine, device, precision, threads, engine_options)
+        upscaler = cls(bundle, opened, tile, overlap)
+        place = bundle.path.resolve()  # a worker may stand in another folder
+        fixed = (opened.name, opened.precision, threads, upscaler.tile, upscaler.overlap)
+        upscaler._reopen = (place, device, *fixed, engine_options)
+        return upscaler
 
     def upscale(
         self,

@@ -191,7 +191,7 @@ def test_scale_size_crop_quality_suffix(srdiff_run, tmp_path):
     assert (tmp_path / "a-large.png").exists()
     assert "the model enlarges 4 times" in srdiff_run("a.png", "-s", "5", "-o", "n.png", code=2).output
     assert "reaches out" in srdiff_run("a.png", "--crop", "4,0,8,4", "-o", "n.png", code=2).output
-    assert "has a size" in srdiff_run("a.png", "--crop", "4,0,0,4", "-o", "n.png", code=2).output
+    assert "crop's width is 0" in srdiff_run("a.png", "--crop", "4,0,0,4", "-o", "n.png", code=2).output
     assert not (tmp_path / "n.png").exists()
 
 
@@ -225,8 +225,8 @@ def test_options_are_typed_in_messages(srdiff_run, tmp_path):
         (lambda: Destination(format="gif"), "choose one of"),
         (lambda: JobSettings(scale=2, size=(4, 4)), "leave out one"),
         (lambda: JobSettings(quality=101), "1 to 100"),
-        (lambda: JobSettings(size=(0, 4)), "at least 1"),
-        (lambda: Crop(-1, 0, 1, 1), "begins at 0"),
+        (lambda: JobSettings(size=(0, 4)), "size's width is 0"),
+        (lambda: Crop(-1, 0, 1, 1), "crop's left is -1"),
         (lambda: Destination("-").jobs([Source(Path("a")), Source(Path("b"))], Wanted()), "takes one image"),
         (lambda: Destination("out/").jobs([Source(None)], Wanted()), "needs a file name"),
     ],

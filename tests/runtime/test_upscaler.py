@@ -144,7 +144,7 @@ def test_impossible_images(upscaler, image):
         ({"engine": "tensorflow"}, OptionError, "choose one of auto, "),
         ({"device": "tpu"}, OptionError, "choose one of auto, "),
         ({"precision": "int8"}, OptionError, "choose one of auto, "),
-        ({"threads": 0}, OptionError, "at least 1"),
+        ({"threads": 0}, OptionError, "from 1 to 1024"),
         ({"engine": "openvino", "device": "gpu"}, DeviceError, "no device gpu"),
         ({"engine": "onnxruntime", "device": "cpu", "precision": "bf16"}, DeviceError, "not bf16"),
     ],

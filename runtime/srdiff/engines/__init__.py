@@ -9,6 +9,7 @@ from typing import Any, Mapping
 from ..errors import DeviceError, OptionError, PackageError, SRDiffError
 from ..graph_io import Shapes
 from ..machine import usable_cpus
+from ..whole import whole
 from .base import PRECISIONS, Arrays, Engine, Graph
 from .device_names import with_number
 
@@ -22,6 +23,7 @@ CANDIDATES: tuple[tuple[str, str], ...] = (
     ("mindspore_lite", "gpu"),
     ("mindspore_lite", "cpu"),
 )
+MAX_THREADS = 1024  # engines start as many as they are told, and hang or fail at tens of thousands
 ENGINES = tuple(dict.fromkeys(engine for engine, _ in CANDIDATES))
 DEVICES = tuple(dict.fromkeys(device for _, device in CANDIDATES))
 
@@ -62,7 +64,8 @@ def open_engine(
         formats: of the bundle's graphs; ``auto`` takes no engine that loads none of them.
 
     Raises:
-        OptionError: a name that does not exist, fewer than one thread, or an option that the engine does not have.
+        OptionError: a name that does not exist, a number of threads that cannot be, or an option that the
+            engine does not have.
         PackageError: the one candidate there is needs a package that is not installed.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
@@ -72,8 +75,8 @@ def open_engine(
             raise OptionError(f"{what} is {value!r}; choose one of auto, {', '.join(known)}")
     if precision not in ("auto", *PRECISIONS):
         raise OptionError(f"precision is {precision!r}; choose one of auto, {', '.join(PRECISIONS)}")
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads is {threads}; it must be at least 1")
+    if threads is not None:
+        threads = whole("threads", threads, 1, MAX_THREADS)
     if threads is None and usable_cpus() < (os.cpu_count() or 1):
         threads = usable_cpus()
 

@@ -22,6 +22,7 @@ from ..progress import Watch
 from ..resize import bicubic
 from ..samplers import Sampler
 from ..upscaler import Upscaler
+from ..whole import whole
 from .targets import Job, finished
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
@@ -37,10 +38,8 @@ class Crop:
     height: int
 
     def __post_init__(self) -> None:
-        if min(self.left, self.top) < 0 or min(self.width, self.height) < 1:
-            raise OptionError(
-                f"crop is {self.left},{self.top},{self.width},{self.height}; it begins at 0 and has a size"
-            )
+        for name, least in (("left", 0), ("top", 0), ("width", 1), ("height", 1)):
+            whole(f"crop's {name}", getattr(self, name), least)
 
     def apply(self, photo: Photo) -> Photo:
         height, width = photo.pixels.shape[:2]
@@ -84,12 +83,13 @@ class JobSettings:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise OptionError("scale and size both say how large the result is; leave out one of them")
-        if self.scale is not None and self.scale < 1:
-            raise OptionError(f"scale is {self.scale}; it is at least 1")
-        if self.size is not None and min(self.size) < 1:
-            raise OptionError(f"size is {self.size[0]}x{self.size[1]}; give a width and a height of at least 1")
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise OptionError(f"quality is {self.quality}; it is 1 to 100")
+        if self.scale is not None:
+            whole("scale", self.scale, 1)
+        for side, length in zip(("width", "height"), self.size or ()):
+            whole(f"size's {side}", length, 1)
+        if self.quality is not None:
+            whole("quality", self.quality, 1, 100)
+        whole("max_pixels", self.max_pixels, 1)
 
 
 @dataclass(frozen=True)
