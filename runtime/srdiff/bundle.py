@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from abc import ABC, abstractmethod
 from pathlib import Path, PurePosixPath
@@ -12,9 +11,14 @@ from typing import Any
 import numpy as np
 
 from .errors import BundleError
+from .graph_io import COND, ENCODER, OUTPUTS, STEP, X0, X_NEXT
 from .manifest import FORMAT, FORMAT_VERSION, GraphFiles, Manifest
+from .onnx_check import check_onnx
 
 MANIFEST_NAME = "manifest.json"
+MAX_MANIFEST = 16 << 20  # bytes; those that were exported have 20 kB
+MAX_GRAPH = 2 << 30  # bytes, as a protocol buffer's
+_NPY_HEADER = 10  # bytes before the header's text: magic, version, length
 TIME_BIAS_NAME = "time_bias.npy"
 
 
@@ -64,7 +68,7 @@ class Bundle(GraphSource):
         try:
             self.manifest = Manifest.from_json(data)
             self._files = {name: (str(entry["sha256"]), int(entry["size"])) for name, entry in data["files"].items()}
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             detail = f"lacks {error}" if isinstance(error, KeyError) else f"is invalid: {error}"
             raise BundleError(f"{self.path / MANIFEST_NAME} {detail}; export the model anew") from error
         for graph in self.manifest.graphs:
@@ -75,6 +79,11 @@ class Bundle(GraphSource):
             raise BundleError(f"{self.path / MANIFEST_NAME} does not list {self.manifest.checkpoint}; copy it again")
         for name, (_, size) in self._files.items():
             self._check_file(name, size)
+        self._onnx = {
+            name: kind
+            for graph in self.graph_files("onnx")
+            for name, kind in ((graph.encoder, ENCODER), (graph.step, STEP))
+        }
 
     def _check_file(self, name: str, size: int) -> None:
         # A bundle may come from a stranger: nothing outside its folder is opened on its behalf.
@@ -85,6 +94,8 @@ class Bundle(GraphSource):
             raise BundleError(f"{file} is a link, which a bundle may not hold; copy the file itself")
         if not file.is_file():
             raise BundleError(f"{self.path} lacks {name}, which its manifest lists; copy the bundle again")
+        if size > MAX_GRAPH:
+            raise BundleError(f"{file} has {size} bytes, more than {MAX_GRAPH >> 30} GiB; do not use it")
         if file.stat().st_size != size:
             raise BundleError(
                 f"{file} has {file.stat().st_size} bytes where the manifest says {size}; copy the bundle again"
@@ -106,29 +117,52 @@ class Bundle(GraphSource):
                 f"{self.path / name} was changed since its export: its SHA-256 is not the manifest's; "
                 "copy the bundle again"
             )
+        if name in self._onnx:
+            self._check_graph(name, content)
         return content
 
-    def time_bias(self) -> np.ndarray:
+    def _check_graph(self, name: str, content: bytes) -> None:
+        inputs = self.manifest.input_shapes(self._onnx[name], 1, 1)
+        channels = {COND: self.manifest.cond_channels, X_NEXT: 3, X0: 3}
+        channels.update({name: shape[1] for name, shape in inputs.items()})
         try:
-            table = np.load(io.BytesIO(self.read(TIME_BIAS_NAME)), allow_pickle=False)
+            check_onnx(content, tuple(inputs), OUTPUTS[self._onnx[name]], channels)
         except ValueError as error:
-            raise BundleError(f"{self.path / TIME_BIAS_NAME} is not a plain array; export the model anew") from error
+            raise BundleError(f"{self.path / name} is no graph of an SRDiff: {error}; do not use it") from error
+
+    def time_bias(self) -> np.ndarray:
+        file = self.path / TIME_BIAS_NAME
         expected = (self.manifest.schedule.timesteps, self.manifest.time_bias_channels)
-        if table.shape != expected or table.dtype != np.float32:
-            raise BundleError(
-                f"{self.path / TIME_BIAS_NAME} is {table.dtype} {table.shape} where float32 {expected} was expected; "
-                "export the model anew"
-            )
+        table = _plain_array(file, self.read(TIME_BIAS_NAME), expected)
+        if not np.isfinite(table).all():
+            raise BundleError(f"{file} holds values that are not finite; export the model anew")
         return table
+
+
+def _plain_array(file: Path, content: bytes, shape: tuple[int, int]) -> np.ndarray:
+    """A float32 array of this shape from an npy file of version 1, as np.save writes it.
+
+    Its header is a Python literal of unlimited claims, so it is compared and not evaluated.
+    """
+    literal = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    begin = _NPY_HEADER + int.from_bytes(content[8:_NPY_HEADER], "little")
+    header = content[_NPY_HEADER:begin].rstrip()
+    if content[:8] != b"\x93NUMPY\x01\x00" or header != literal or len(content) - begin != 4 * shape[0] * shape[1]:
+        raise BundleError(f"{file} is no plain array of {shape[0]} x {shape[1]} float32 numbers; export the model anew")
+    return np.frombuffer(content, np.float32, offset=begin).reshape(shape)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     file = path / MANIFEST_NAME
     if not file.is_file():
         raise BundleError(f"{path} is not a bundle: it holds no {MANIFEST_NAME}; give a folder made by srdiff-export")
+    if file.is_symlink():
+        raise BundleError(f"{file} is a link, which a bundle may not hold; copy the file itself")
     try:
+        if file.stat().st_size > MAX_MANIFEST:
+            raise ValueError(f"it is larger than {MAX_MANIFEST >> 20} MiB")
         data = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is damaged: {error}; copy the bundle again") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise BundleError(f"{file} does not describe a bundle of this project; give a folder made by srdiff-export")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,13 +11,29 @@ from .errors import OptionError
 from .graph_io import input_shapes
 from .lr_up import LrUpRecipe
 from .samplers import DDPM, Plan, Sampler, student_plan
-from .schedule import Schedule
+from .schedule import MAX_TIMESTEPS, Schedule
+from .whole import whole
 
 FORMAT = "srdiff-bundle"
 # 2 added prediction, presets, default_preset, overlap and checkpoint; 1 opens for ever.
 FORMAT_VERSION = 2
 PREDICTIONS = ("eps", "x0")
 CLAMP_LIMIT = 1.0
+# Of what a manifest says: the least that works, and the most that a network could have. None is not looked at.
+LIMITS = {
+    "scale": (1, 64),
+    "hr_multiple": (1, 4096),
+    "hr_minimum": (1, 65536),
+    "cond_channels": (1, 65536),
+    "time_bias_channels": (1, 1 << 20),
+    "margin": (0, 1024),
+    "overlap": (0, 4096),
+    "student_steps": (1, MAX_TIMESTEPS),
+}
+MAX_FILE_NAME = 200
+MAX_SIDE = 65536
+PRECISIONS = ("fp32", "fp16")  # that a converter compiles in
+GRAPH_FORMATS = ("onnx", "mindir", "om")
 # The preset that every model sampled by its own code has: all steps of DDPM.
 FULL = "full"
 
@@ -38,6 +55,15 @@ class GraphFiles:
     step: str
     lr_shape: tuple[int, int] | None = None
     precision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.format not in GRAPH_FORMATS or self.precision not in (None, *PRECISIONS):
+            raise OptionError(f"a graph has the format {self.format!r} and the precision {self.precision!r}")
+        for file in (self.encoder, self.step):
+            if not isinstance(file, str) or len(file) > MAX_FILE_NAME:
+                raise OptionError(f"a graph's file is {str(file)[:50]!r}; it must be a name")
+        for side in self.lr_shape or ():
+            whole("lr_shape", side, 1, MAX_SIDE)
 
 
 @dataclass(frozen=True)
@@ -97,24 +123,21 @@ class Manifest:
     origin: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        positive = (
-            self.scale,
-            self.hr_multiple,
-            self.hr_minimum,
-            self.cond_channels,
-            self.time_bias_channels,
-        )
-        if min(positive) < 1 or not self.res_rescale > 0 or not self.graphs:
-            raise OptionError("a size is below one, or there is no graph")
+        for name, (least, most) in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None:
+                whole(name, value, least, most)
+        if not 0 < self.res_rescale < math.inf:
+            raise OptionError(f"res_rescale is {self.res_rescale}; it must be a positive number")
+        if self.weights_dtype not in ("float32", "float16"):
+            raise OptionError(f"weights_dtype is {self.weights_dtype!r}; it is float32 or float16")
+        if not self.graphs:
+            raise OptionError("there is no graph")
         self._check_presets()
-        if self.margin < 0:
-            raise OptionError(f"margin is {self.margin}; it is at least 0")
         if self.prediction not in PREDICTIONS or (self.prediction == "x0") != (self.student_steps is not None):
             raise OptionError(f"prediction {self.prediction!r} does not go with {self.student_steps} student_steps")
-        if self.student_steps is not None and not 1 <= self.student_steps <= self.schedule.timesteps:
+        if self.student_steps is not None and self.student_steps > self.schedule.timesteps:
             raise OptionError(f"student_steps is {self.student_steps}; it is 1 to {self.schedule.timesteps}")
-        if self.overlap is not None and self.overlap < 0:
-            raise OptionError(f"overlap is {self.overlap}; it is at least 0")
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
 
@@ -223,12 +246,6 @@ class Manifest:
         ):
             if not isinstance(data[name], kind):
                 raise TypeError(f"{name} is not a {kind.__name__}")
-        for name in ("scale", "hr_multiple", "hr_minimum", "cond_channels", "time_bias_channels", "margin"):
-            if type(data[name]) is not int:
-                raise TypeError(f"{name} is not a whole number")
-        for name in ("student_steps", "overlap"):
-            if data.get(name) is not None and type(data[name]) is not int:
-                raise TypeError(f"{name} is not a whole number")
         values["res_rescale"] = float(data["res_rescale"])
         if "presets" in data:  # since format version 2
             values["presets"] = {str(name): Sampler(**entry) for name, entry in data["presets"].items()}
@@ -248,5 +265,7 @@ def _plain(value: Any) -> Any:
 
 def _graph_files(entry: dict[str, Any]) -> GraphFiles:
     shape = entry["lr_shape"]
-    lr_shape = None if shape is None else (shape[0], shape[1])
+    lr_shape = None if shape is None else tuple(shape)
+    if lr_shape is not None and len(lr_shape) != 2:
+        raise ValueError(f"a graph's lr_shape has {len(lr_shape)} sides")
     return GraphFiles(entry["format"], entry["encoder"], entry["step"], lr_shape, entry.get("precision"))

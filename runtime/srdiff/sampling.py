@@ -10,6 +10,7 @@ from typing import Callable, Iterable, Iterator
 import numpy as np
 
 from .engines import Arrays, Graph
+from .errors import BundleError
 from .graph_io import COEF, COND, FEEDBACK, LR_UP, NOISE, TIME_BIAS, X0, X0_PREV, X_NEXT, X
 from .noise import NoiseSource
 from .progress import Progress, Watch
@@ -49,6 +50,9 @@ class Sampling:
 
         Returns:
             x_0 of the whole image, [3, H, W] float32, unclamped.
+
+        Raises:
+            BundleError: the model gives NaN or infinity.
         """
         height = max(window.top + window.height for window in self.windows) * self.scale
         width = max(window.left + window.width for window in self.windows) * self.scale
@@ -69,6 +73,8 @@ class Sampling:
             if done == 1 or number.draws_noise:  # where S is 0, what was there before does no harm
                 loop.put(NOISE, noise[None])
             loop.run()
+            if not loop.resident or done == len(self.plan):  # what lies on a device is looked at once it is here
+                self._require_finite(loop.get(X_NEXT), done)
             self._tell(done, self.windows[0], lambda: loop.get(X0)[0])
         return loop.get(X_NEXT)[0]
 
@@ -93,6 +99,7 @@ class Sampling:
                 if self.lr_up is not None:
                     inputs[LR_UP] = _batch(window.hr(self.lr_up, scale))
                 outputs = self.step.run(inputs)
+                self._require_finite(outputs[X_NEXT], done // len(self.windows) + 1)
                 done += 1
                 self._tell(done, window, partial(_first, outputs[X0]))
                 window.add(outputs[X_NEXT][0], x_next, scale)
@@ -106,6 +113,14 @@ class Sampling:
         """The step graph's inputs that hold no image."""
         bias = np.ascontiguousarray(self.time_bias[number.t]).reshape(1, -1, 1, 1)
         return {COEF: number.coef.tensor(), TIME_BIAS: bias}
+
+    def _require_finite(self, x_next: np.ndarray, done: int) -> None:
+        # A sum costs a hundredth of the comparison of every value, and no finite x comes near float32's largest number.
+        if not np.isfinite(x_next.sum()):
+            raise BundleError(
+                f"the model gives values that are not finite in step {done} of {len(self.plan)}; "
+                "take precision fp32 if it was another, else export the model anew"
+            )
 
     def _tell(self, done: int, window: Window, x0: Callable[[], np.ndarray]) -> None:
         if self.watch is not None:

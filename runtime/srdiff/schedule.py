@@ -10,6 +10,7 @@ import numpy as np
 from .errors import OptionError
 
 BETA_MAX = 0.999
+MAX_TIMESTEPS = 100_000
 
 
 def cosine_betas(timesteps: int = 100, s: float = 0.008) -> np.ndarray:
@@ -43,6 +44,8 @@ class Schedule:
     betas: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if len(self.betas) > MAX_TIMESTEPS:
+            raise OptionError(f"the schedule has {len(self.betas)} betas, more than {MAX_TIMESTEPS}")
         if not self.betas or not all(0 < beta < 1 for beta in self.betas):
             raise OptionError(f"schedule {self.name!r} has no betas, or some outside (0, 1); export the model anew")
 

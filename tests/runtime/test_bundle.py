@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from srdiff.bundle import Bundle
-from srdiff.errors import BundleError, OptionError
+from srdiff.errors import OptionError
 from srdiff.lr_up import LrUpRecipe
 from srdiff.model_names import DEFAULT_MODEL
-from srdiff.upscaler import Upscaler
 from tests.conftest import Golden
+
+from .tampering import edit, refused, rehash
 
 
 @pytest.fixture
@@ -23,21 +24,6 @@ def copy(tmp_path: Path) -> Path:
     target = tmp_path / "copy.srdiff"
     shutil.copytree(DEFAULT_MODEL, target)
     return target
-
-
-def edit(bundle: Path, change: Callable[[dict[str, Any]], Any]) -> None:
-    manifest = json.loads((bundle / "manifest.json").read_text())
-    change(manifest)
-    (bundle / "manifest.json").write_text(json.dumps(manifest))
-
-
-def refused(path: Path) -> str:
-    """Open the bundle as the command does and return the sentence that refuses it."""
-    with pytest.raises(BundleError) as caught:
-        Upscaler.from_bundle(path, engine="onnxruntime", device="cpu")
-    sentence = str(caught.value)
-    assert "\n" not in sentence
-    return sentence
 
 
 def test_the_default_bundle_is_whole_and_small():
@@ -140,26 +126,13 @@ def test_a_manifest_with_a_wrong_entry(copy, change):
 def test_a_pickled_time_bias_is_not_unpickled(copy):
     np.save(copy / "time_bias.npy", np.array([object()]), allow_pickle=True)
     rehash(copy, "time_bias.npy")
-    assert "not a plain array" in refused(copy)
+    assert "no plain array" in refused(copy)
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
-def test_a_graph_that_is_none(copy, photo, engine):
-    pytest.importorskip(engine)
+def test_a_graph_that_is_none(copy):
     (copy / "step.onnx").write_bytes(b"not a graph")
     rehash(copy, "step.onnx")
-    upscaler = Upscaler.from_bundle(copy, engine=engine, device="cpu")
-    with pytest.raises(BundleError, match="export the model anew") as caught:
-        upscaler.upscale(photo)
-    assert "\n" not in str(caught.value)
-
-
-def rehash(bundle: Path, name: str) -> None:
-    import hashlib
-
-    content = (bundle / name).read_bytes()
-    entry = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
-    edit(bundle, lambda manifest: manifest["files"].update({name: entry}))
+    assert "is no graph of an SRDiff" in refused(copy)
 
 
 @pytest.mark.parametrize(
