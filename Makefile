@@ -38,7 +38,8 @@ test-runtime:  ## in the Python that is active, the runtime alone: what other Py
 	$(PYTHON) -m pytest tests/runtime
 
 fuzz: .venv-test  ## mutated files by the thousand; the tests run the first of them
-	$(TEST)/python -m tests.fuzz.pictures --count 5000
+	$(TEST)/python -m tests.fuzz.pictures
+	$(TEST)/python -m tests.fuzz.bundles
 
 lint: .venv-test
 	$(TEST)/ruff check .

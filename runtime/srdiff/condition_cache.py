@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from .engines import Graph
-from .graph_io import COND, LR
+from .engines.base import computing
+from .graph_io import COND, ENCODER, LR
 from .tiles import Window
 
 # Kept in memory; what goes beyond lies in a temporary file.
@@ -50,7 +51,8 @@ class ConditionCache:
             return self._kept[key]
         if key in self._places:
             return self._read(key)
-        cond = self._encoder.run({LR: np.ascontiguousarray(window.lr(self._lr))[None]})[COND]
+        with computing(ENCODER):
+            cond = self._encoder.run({LR: np.ascontiguousarray(window.lr(self._lr))[None]})[COND]
         if cond.nbytes <= self._room:
             self._room -= cond.nbytes
             self._kept[key] = cond

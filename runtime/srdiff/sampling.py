@@ -10,8 +10,9 @@ from typing import Callable, Iterable, Iterator
 import numpy as np
 
 from .engines import Arrays, Graph
+from .engines.base import computing
 from .errors import BundleError
-from .graph_io import COEF, COND, FEEDBACK, LR_UP, NOISE, TIME_BIAS, X0, X0_PREV, X_NEXT, X
+from .graph_io import COEF, COND, FEEDBACK, LR_UP, NOISE, STEP, TIME_BIAS, X0, X0_PREV, X_NEXT, X
 from .noise import NoiseSource
 from .progress import Progress, Watch
 from .samplers import Plan, Step
@@ -72,7 +73,8 @@ class Sampling:
                 loop.put(name, array)
             if done == 1 or number.draws_noise:  # where S is 0, what was there before does no harm
                 loop.put(NOISE, noise[None])
-            loop.run()
+            with computing(STEP):
+                loop.run()
             if not loop.resident or done == len(self.plan):  # what lies on a device is looked at once it is here
                 self._require_finite(loop.get(X_NEXT), done)
             self._tell(done, self.windows[0], lambda: loop.get(X0)[0])
@@ -98,7 +100,8 @@ class Sampling:
                 inputs[X0_PREV] = _batch(window.hr(x0, scale)) if second_order else nothing
                 if self.lr_up is not None:
                     inputs[LR_UP] = _batch(window.hr(self.lr_up, scale))
-                outputs = self.step.run(inputs)
+                with computing(STEP):
+                    outputs = self.step.run(inputs)
                 self._require_finite(outputs[X_NEXT], done // len(self.windows) + 1)
                 done += 1
                 self._tell(done, window, partial(_first, outputs[X0]))

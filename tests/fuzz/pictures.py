@@ -1,22 +1,14 @@
 """Mutated pictures through the reader and the writers: ``python -m tests.fuzz.pictures --count 5000``.
 
-Each must end in success or in one SRDiffError of one line, within 20 seconds and 2 GiB, and leave no file. A process of
-its own does the work, so that a crash or a hang is a finding with a number, from which the file can be made again.
+See :mod:`tests.fuzz.runner` for what each must end in.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import struct
-import subprocess
-import sys
-import tempfile
-import time
 import zlib
-from contextlib import suppress
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable
 
 import numpy as np
 from PIL import Image
@@ -28,10 +20,8 @@ from srdiff.photo.write import FORMATS, write_photo
 
 from ..runtime.kept_table import things
 from ..runtime.pictures import PHOTOS, encoded, png_bytes, smooth
+from .runner import Case, Fuzz
 
-ROOT = Path(__file__).parents[2]
-SECONDS = 20
-MEMORY = 2 << 30
 WRITTEN_PIXELS = 1_000_000  # larger pictures are read only: writing them costs time for their size alone
 EXTREME = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -160,86 +150,12 @@ def passed_through(data: bytes, folder: Path, name: str = "in") -> str:
     return refusal
 
 
-def _peak_memory() -> int:
-    """Bytes, since the last call where the system can count from there."""
-    with suppress(OSError):
-        status = Path("/proc/self/status").read_text()
-        Path("/proc/self/clear_refs").write_text("5")
-        return int(status.split("VmHWM:")[1].split()[0]) << 10
-    return 0
-
-
-def _work(numbers: Iterator[int], folder: Path) -> None:
-    """The child's side: a line of JSON when a file begins, one when it ends."""
+def cases() -> Case:
     files = originals()
-    _peak_memory()
-    for number in numbers:
-        print(json.dumps({"begin": number}), flush=True)
-        data = mutated(files, number)
-        started = time.perf_counter()
-        problem = ""
-        try:
-            refusal = passed_through(data, folder, f"in{suffix(number)}")
-        except BaseException as error:  # anything at all is a finding
-            problem, refusal = f"{type(error).__name__}: {error}", ""
-            for file in folder.iterdir():
-                file.unlink()
-        seconds, memory = time.perf_counter() - started, _peak_memory()
-        record = {"end": number, "problem": problem, "refusal": refusal, "seconds": seconds, "memory": memory}
-        print(json.dumps(record), flush=True)
+    return lambda number, folder: passed_through(mutated(files, number), folder, f"in{suffix(number)}")
 
 
-def run(first: int, count: int) -> list[str]:
-    """All findings among the files of these numbers, and a summary on standard output."""
-    findings: list[str] = []
-    ended = refused = 0
-    slowest = largest = 0.0
-    number, stop = first, first + count
-    while number < stop:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", __spec__.name, "--first", str(number), "--count", str(stop - number)]
-            child = subprocess.Popen([*command, "--worker", folder], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-            assert child.stdout is not None
-            for line in child.stdout:
-                record = json.loads(line)
-                if "begin" in record:
-                    number = record["begin"]
-                    continue
-                ended += 1
-                number += 1
-                refused += bool(record["refusal"])
-                slowest, largest = max(slowest, record["seconds"]), max(largest, record["memory"])
-                if record["problem"]:
-                    findings.append(f"{record['end']}: {record['problem']}")
-                if record["seconds"] > SECONDS or record["memory"] > MEMORY:
-                    findings.append(f"{record['end']}: {record['seconds']:.1f} s, {record['memory'] >> 20} MiB")
-            if child.wait() != 0:
-                findings.append(f"{number}: the process ended with {child.returncode}")
-                number += 1
-    print(
-        f"{ended} files ended, {refused} of them in a refusal; {slowest:.1f} s and {largest / 2**20:.0f} MiB at most; "
-        f"{len(findings)} findings"
-    )
-    return findings
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--first", type=int, default=0, help="number of the first file")
-    parser.add_argument("--count", type=int, default=5000)
-    parser.add_argument("--write", type=Path, help="write the first file here, and leave")
-    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        _work(iter(range(options.first, options.first + options.count)), options.worker)
-        return
-    if options.write:
-        options.write.write_bytes(mutated(originals(), options.first))
-        return
-    findings = run(options.first, options.count)
-    print("\n".join(findings))
-    sys.exit(bool(findings))
-
+FUZZ = Fuzz("tests.fuzz.pictures", cases, 5000)
 
 if __name__ == "__main__":
-    main()
+    FUZZ.main()

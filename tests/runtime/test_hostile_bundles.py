@@ -241,3 +241,22 @@ def test_results_that_are_not_finite_are_an_error_that_names_the_step(tile: int 
     upscaler = Upscaler.from_bundle(with_weights(golden, 3e38), engine="onnxruntime", tile=tile, overlap=overlap)
     with pytest.raises(BundleError, match="not finite in step 1 of 3"):
         upscaler.upscale(np.zeros((24, 24, 3), np.uint8), steps=3)
+
+
+@pytest.mark.parametrize("tile", [None, 16])
+@pytest.mark.parametrize("graph", ["encoder", "step"])
+def test_what_a_library_raises_while_it_runs_is_one_sentence(
+    graph: str, tile: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upscaler = Upscaler.from_bundle(GOLDEN, tile=tile, overlap=None if tile is None else 4)
+    compiled = upscaler.graph
+
+    def broken(name: str, *size: int) -> Any:
+        found = compiled(name, *size)
+        if name == graph:
+            found.run = lambda inputs: {}[0]  # type: ignore[method-assign]
+        return found
+
+    monkeypatch.setattr(upscaler, "graph", broken)
+    with pytest.raises(BundleError, match=f"the {graph} graph fails while it runs"):
+        upscaler.upscale(np.zeros((24, 24, 3), np.uint8), steps=3)

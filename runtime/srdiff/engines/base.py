@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Dict, Iterable, Mapping
+from contextlib import contextmanager
+from typing import Dict, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from ..errors import OptionError
+from ..errors import BundleError, OptionError, SRDiffError, one_line
 from ..graph_io import Shapes
 
 Arrays = Dict[str, np.ndarray]
@@ -74,6 +75,19 @@ class HostLoop(Loop):
 
     def get(self, output: str) -> np.ndarray:
         return self._outputs[output]
+
+
+@contextmanager
+def computing(graph: str) -> Iterator[None]:
+    """Turns what a library raises while it runs a graph, each its own classes, into a BundleError of one sentence."""
+    try:
+        yield
+    except (SRDiffError, MemoryError):
+        raise
+    except Exception as error:
+        raise BundleError(
+            f"the {graph} graph fails while it runs ({one_line(error)}); take another engine, or export the model anew"
+        ) from error
 
 
 class Engine(ABC):
