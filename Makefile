@@ -7,6 +7,7 @@ TEST := .venv-test/bin
 include lite.mk
 include wheel.mk
 include docs.mk
+include web.mk
 
 .PHONY: demo test test-training test-others test-runtime fuzz lint format clean
 
@@ -20,7 +21,7 @@ demo:  ## fresh environment, only the runtime, one photo
 .venv-test: pyproject.toml tests/constraints.txt
 	rm -rf .venv-test
 	$(PYTHON) -m venv .venv-test
-	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,test,docs,dev]'
+	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,test,web,docs,dev]'
 	touch .venv-test
 
 test: clean .venv-test lint  ## fresh environment, lint, types, tests
@@ -31,7 +32,7 @@ test-training:
 	$(TEST)/python -m pytest tests/training
 
 test-others:
-	$(TEST)/python -m pytest --ignore tests/training
+	$(TEST)/python -m pytest --ignore tests/training --ignore tests/web
 
 test-runtime:  ## in the Python that is active, the runtime alone: what other Pythons and systems are tested with
 	$(PYTHON) -m pip install --quiet '.[cpu,test]'

@@ -4,66 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
 
 from .conftest import png, wait_for
-
-LONG = "sampler=ddpm&steps=100"
-
-
-class Process:
-    """``srdiff-serve`` on a free port."""
-
-    def __init__(self, log: Path) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "srdiff.commands.serve", "--port", "0", "--model", "small-v1"]
-        with log.open("w") as stream:
-            self.process = subprocess.Popen([*command, "--engine", "onnxruntime"], stderr=stream)
-        self.port = 0
-
-    def find_port(self) -> bool:
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", self.log.read_text())
-        self.port = int(found.group(1)) if found else 0
-        return bool(found)
-
-    def ask(self, path: str, body: bytes | None = None, method: str | None = None) -> tuple[int, bytes]:
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=120) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-    def send(self, path: str, body: bytes, length: int | None = None) -> socket.socket:
-        """A request by hand; whoever sends it may hang up at any time."""
-        connection = socket.create_connection(("127.0.0.1", self.port), 60)
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body) if length is None else length}"
-        connection.sendall(head.encode() + b"\r\n\r\n" + body)
-        return connection
-
-    def metric(self, name: str) -> float:
-        text = self.ask("/metrics")[1].decode()
-        return sum(float(value) for value in re.findall(rf"^{re.escape(name)}(?:{{.*}})? (.*)$", text, re.MULTILINE))
-
-    def job(self, query: str = LONG, seed: int = 0) -> dict[str, Any]:
-        return json.loads(self.ask(f"/v1/jobs?{query}&seed={seed}", png())[1])
+from .process import LONG, Process
 
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Process]:
     began = time.monotonic()
-    process = Process(tmp_path / "log")
+    process = Process(tmp_path / "log", "--model", "small-v1")
     try:
         wait_for(process.find_port)
         assert process.ask("/livez")[0] == 200
@@ -72,8 +28,7 @@ def started(tmp_path: Path) -> Iterator[Process]:
         wait_for(lambda: process.ask("/readyz")[0] == 200)
         yield process
     finally:
-        process.process.kill()
-        process.process.wait()
+        process.kill()
 
 
 def test_clients_that_go(started: Process) -> None:

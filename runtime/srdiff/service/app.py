@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import mimetypes
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,12 +22,15 @@ from .answers import disconnected, job_document, job_events, result_response
 from .fields import wish_of
 from .guard import Guard
 from .job import CANCELLED, FAILED, Job
+from .making import decoded
 from .openapi import document
 from .problems import Problem, problem_of
 from .service import Service
 from .uploads import Uploads
 
 PAGE = Path(__file__).parent / "page"
+# Some systems call it text/plain, and browsers then do not run it.
+mimetypes.add_type("text/javascript", ".js")
 _GONE = 499  # as nginx logs it: nobody is there to read an answer
 # Photos that are decoded at a time.
 _DECODERS = 2
@@ -92,7 +96,21 @@ class Api:
         return result_response(request, result)
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"models": [_model(name, self._service) for name in self._service.models]})
+        limits = self._service.limits
+        return JSONResponse(
+            {
+                "models": [_model(name, self._service) for name in self._service.models],
+                "limits": {"bytes": limits.upload_bytes, "pixels": limits.pixels, "samples": limits.samples},
+            }
+        )
+
+    async def decoded(self, request: Request) -> Response:
+        """A photo as it is read, as PNG: what a browser shows of a format that it does not know."""
+        async with self._uploads.receive(request) as upload:
+            content = await asyncio.get_running_loop().run_in_executor(
+                self._decoders, decoded, upload, self._service.limits.pixels
+            )
+        return Response(content, media_type="image/png")
 
     async def live(self, request: Request) -> Response:
         return Response("live\n", media_type="text/plain")
@@ -113,13 +131,13 @@ class Api:
     async def _submit(self, request: Request, single: bool = False) -> Job:
         service = self._service
         service.require_room()
-        upload = await self._uploads.receive(request)
-        wish = wish_of(upload.fields, service.models, request.headers.get("accept"), service.limits)
-        if single and len(wish.part_names) > 1:
-            raise Problem(
-                422, "settings", "this answers with one image and several were asked for; post it to /v1/jobs"
-            )
-        order = await asyncio.get_running_loop().run_in_executor(self._decoders, service.read, upload, wish)
+        async with self._uploads.receive(request) as upload:
+            wish = wish_of(upload.fields, service.models, request.headers.get("accept"), service.limits)
+            if single and len(wish.part_names) > 1:
+                raise Problem(
+                    422, "settings", "this answers with one image and several were asked for; post it to /v1/jobs"
+                )
+            order = await asyncio.get_running_loop().run_in_executor(self._decoders, service.read, upload, wish)
         return service.submit(order)
 
     def _job(self, request: Request) -> Job:
@@ -147,14 +165,15 @@ def create_app(service: Service, token: str | None = None, local: bool = True) -
         _route("/v1/jobs/{id}/events", api.events, "GET"),
         _route("/v1/jobs/{id}/result", api.job_result, "GET"),
         _route("/v1/results/{digest}", api.result, "GET"),
+        _route("/v1/decoded", api.decoded, "POST"),
         _route("/v1/models", api.models, "GET"),
         _route("/livez", api.live, "GET"),
         _route("/readyz", api.ready, "GET"),
         _route("/metrics", api.metrics, "GET"),
         _route("/openapi.json", api.openapi, "GET"),
+        _route("/", _page, "GET"),
+        Mount("/page", StaticFiles(directory=PAGE)),
     ]
-    if PAGE.is_dir():
-        routes += [_route("/", _page, "GET"), Mount("/page", StaticFiles(directory=PAGE))]
     handlers: dict[Any, Any] = {
         SRDiffError: _refuse,
         HTTPException: _refuse_http,
@@ -175,7 +194,7 @@ def _route(path: str, handler: Callable[[Request], Awaitable[Response]], method:
 
 
 async def _page(request: Request) -> Response:
-    return FileResponse(PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+    return FileResponse(PAGE / "index.html")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

@@ -31,6 +31,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy": _POLICY,
+    "Cache-Control": "no-cache",  # asked for anew, answered with 304: the page follows an upgrade
 }
 
 

@@ -16,6 +16,7 @@ import PIL
 
 from .. import __version__
 from ..jobs.work import result_size, shrunk
+from ..photo.convert import eight_bit, to_pil
 from ..photo.photo import Photo
 from ..photo.read import read_photo
 from ..photo.unkept import unkept
@@ -104,6 +105,13 @@ def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Ca
         "SRDiff-Digest": order.digest,
     }
     return Result(order.digest, MEDIA_TYPES[wish.format], parts, (width, height), facts)
+
+
+def decoded(upload: Upload, max_pixels: int) -> bytes:
+    """A photo as PNG, of 8 bits and with its colour profile. Raises ImageError for none."""
+    encoded = io.BytesIO()
+    to_pil(eight_bit(read_photo(upload.stream(), max_pixels))).save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
 
 
 @lru_cache(maxsize=None)

@@ -53,7 +53,8 @@ def document(models: list[str]) -> dict[str, Any]:
             "/v1/results/{digest}": {
                 "get": _operation("A result that is kept", {"200": _picture()}, [_in_path("digest"), _PART])
             },
-            "/v1/models": {"get": _operation("The models", {"200": {"description": "names, presets, engine"}})},
+            "/v1/decoded": {"post": _decoded()},
+            "/v1/models": {"get": _operation("The models", {"200": {"description": "names, presets, engine; limits"}})},
             "/livez": {"get": _operation("The process runs", {"200": {"description": "it does"}})},
             "/readyz": {"get": _operation("An image has been enlarged", {"200": {"description": "it has"}})},
             "/metrics": {"get": _operation("For Prometheus", {"200": {"description": "text format 0.0.4"}})},
@@ -68,16 +69,24 @@ def document(models: list[str]) -> dict[str, Any]:
 
 def _image(models: list[str], responses: dict[str, Any], summary: str) -> dict[str, Any]:
     schemas = {**_SCHEMAS, "model": {"enum": models, "default": models[0]}}
-    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form = {"type": "object", "properties": {"image": binary, **schemas}, "required": ["image"]}
     operation = _operation(
         summary, responses, [{"name": name, "in": "query", "schema": schemas[name]} for name in FIELDS]
     )
-    operation["requestBody"] = {
+    return {**operation, "requestBody": _body(schemas)}
+
+
+def _decoded() -> dict[str, Any]:
+    answer = {"description": "the picture, for browsers that do not know its format", "content": {"image/png": {}}}
+    return {**_operation("A photo as it is read", {"200": answer}), "requestBody": _body({})}
+
+
+def _body(fields: dict[str, Any]) -> dict[str, Any]:
+    binary = {"type": "string", "contentMediaType": "application/octet-stream"}
+    form = {"type": "object", "properties": {"image": binary, **fields}, "required": ["image"]}
+    return {
         "required": True,
         "content": {"application/octet-stream": {}, "image/*": {}, "multipart/form-data": {"schema": form}},
     }
-    return operation
 
 
 def _operation(summary: str, responses: dict[str, Any], parameters: list[Any] | None = None) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import AsyncGenerator
+from typing import AsyncGenerator, AsyncIterator
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -47,14 +48,15 @@ class _Held:
 
 
 class Uploads:
-    """Receives bodies, all of them together within ``limits.body_bytes``."""
+    """Receives bodies, all that are being received or read together within ``limits.body_bytes``."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._receiving = 0
+        self._held = 0
 
-    async def receive(self, request: Request) -> Upload:
-        """Read a request's body.
+    @asynccontextmanager
+    async def receive(self, request: Request) -> AsyncIterator[Upload]:
+        """A request's body, to be read within; it counts for that long.
 
         Raises:
             Problem: too much, too slow, no image, several, or a form that cannot be read.
@@ -64,23 +66,24 @@ class Uploads:
         said = request.headers.get("content-length", "0")
         if said.isdecimal() and int(said) > limits.upload_bytes:
             raise self._too_large()
-        try:
-            return await asyncio.wait_for(self._receive(request), limits.body_seconds)
-        except (asyncio.TimeoutError, TimeoutError):
-            raise Problem(
-                408, "slow", f"the body did not arrive within {limits.body_seconds:g} seconds; send a smaller image"
-            ) from None
-
-    async def _receive(self, request: Request) -> Upload:
         held = _Held()
         try:
-            if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-                name, content, form = await _form(request, self._chunks(request, held), self._limits.upload_bytes)
-            else:
-                name, form = request.query_params.get("name", ""), []
-                content = b"".join([chunk async for chunk in self._chunks(request, held)])
+            try:
+                upload = await asyncio.wait_for(self._receive(request, held), limits.body_seconds)
+            except (asyncio.TimeoutError, TimeoutError):
+                raise Problem(
+                    408, "slow", f"the body did not arrive within {limits.body_seconds:g} seconds; send a smaller image"
+                ) from None
+            yield upload
         finally:
-            self._receiving -= held.bytes
+            self._held -= held.bytes
+
+    async def _receive(self, request: Request, held: _Held) -> Upload:
+        if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+            name, content, form = await _form(request, self._chunks(request, held), self._limits.upload_bytes)
+        else:
+            name, form = request.query_params.get("name", ""), []
+            content = b"".join([chunk async for chunk in self._chunks(request, held)])
         if not content:
             raise Problem(422, "image", "the body is empty; send an image, or a form with one in the field image")
         query = [(key, text) for key, text in request.query_params.multi_items() if key != "name"]
@@ -95,10 +98,10 @@ class Uploads:
         async for chunk in request.stream():
             if held.bytes + len(chunk) > self._limits.upload_bytes:
                 raise self._too_large()
-            if self._receiving + len(chunk) > self._limits.body_bytes:
+            if self._held + len(chunk) > self._limits.body_bytes:
                 raise Problem(429, "bodies", "too many images are being received; come again later", 5)
             held.bytes += len(chunk)
-            self._receiving += len(chunk)
+            self._held += len(chunk)
             yield chunk
 
     def _too_large(self) -> Problem:

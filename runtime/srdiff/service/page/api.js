@@ -1,0 +1,77 @@
+// Requests to the service: the token, refusals in words, server-sent events.
+
+let token = sessionStorage.getItem("token") ?? "";
+let asking = null;
+
+/** A request that came to nothing; status 0 where nobody answered, retryAfter in seconds where trying again helps. */
+export class Refusal extends Error {
+  constructor(status, detail, retryAfter) {
+    super(detail);
+    this.status = status;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** fetch with the token; gives an answer that is ok, throws Refusal or AbortError. */
+export async function ask(path, options = {}) {
+  for (;;) {
+    const used = token;
+    const headers = used ? { Authorization: `Bearer ${used}` } : {};
+    const answer = await fetch(path, { ...options, headers }).catch(unreachable);
+    if (answer.ok) return answer;
+    if (answer.status !== 401) throw await refusal(answer);
+    if (used === token) await (asking ??= askToken());
+  }
+}
+
+/** Read the events under a path until they end; take(kind, data) is called for each. */
+export async function events(path, signal, take) {
+  const answer = await ask(path, { signal });
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { done, value } = await reader.read().catch(unreachable);
+    if (done) return;
+    const blocks = (text + value).split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/)));
+      if (fields.event) take(fields.event, fields.data);
+    }
+  }
+}
+
+/** Wait; rejects with the signal's reason once it is aborted. */
+export function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, 1000 * seconds);
+    signal.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
+  });
+}
+
+function unreachable(error) {
+  if (error.name === "AbortError") throw error;
+  throw new Refusal(0, "The service does not answer; trying again.", 2);
+}
+
+async function refusal(answer) {
+  const problem = await answer.json().catch(() => ({}));
+  const detail = problem.detail ?? `The service answered ${answer.status} ${answer.statusText}.`;
+  return new Refusal(answer.status, detail, Number(answer.headers.get("Retry-After")) || undefined);
+}
+
+/** Have a person type the token; all requests wait for the one answer. */
+async function askToken() {
+  const dialog = document.getElementById("asked");
+  const input = document.getElementById("token");
+  if (token) document.getElementById("why").textContent = "That token is not the service's; give another.";
+  input.value = "";
+  await new Promise((resolve) => {
+    dialog.addEventListener("close", resolve, { once: true });
+    dialog.showModal();
+  });
+  asking = null;
+  if (!input.value) throw new Refusal(401, "The service wants a token; reload the page to give it.");
+  token = input.value;
+  sessionStorage.setItem("token", token);
+}

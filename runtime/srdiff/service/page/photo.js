@@ -1,0 +1,182 @@
+// One photo on its way: sent, followed, fetched; sent again where the service was started anew.
+import { ask, events, pause, Refusal } from "/page/api.js";
+
+const OVER = ["done", "failed", "cancelled"];
+const OPACITY = 0.7; // of the layer over what is invented, so that the picture shows through
+
+/**
+ * state is waiting, sending, queued, running, done, failed or cancelled; words say it to a person.
+ * before, preview and the parts of the result (by name) are addresses of pictures in this tab's memory.
+ */
+export class Photo {
+  constructor(file, changed) {
+    this.file = file;
+    this.name = file.name || "pasted.png";
+    this.changed = changed;
+    this.addresses = new Set();
+  }
+
+  /** Make ready for another run. settings are those of POST /v1/jobs; scale is the model's. */
+  prepare(settings, scale) {
+    this.settings = settings;
+    this.scale = scale;
+    this.stop = new AbortController();
+    for (const address of this.addresses) if (address !== this.before) this.#release(address);
+    Object.assign(this, { state: "waiting", words: "waits for its turn", id: null, preview: null, parts: null });
+    Object.assign(this, { done: 0, total: 0, result: null });
+  }
+
+  get over() {
+    return OVER.includes(this.state);
+  }
+
+  /** Enlarge it; never throws. */
+  async run() {
+    const signal = this.stop.signal;
+    try {
+      await (this.shown ??= this.#show(signal));
+      while (!this.parts) {
+        const query = new URLSearchParams({ ...this.settings, name: this.name });
+        this.#say("sending", "is being sent");
+        const request = () => ask(`/v1/jobs?${query}`, { method: "POST", body: this.file, signal });
+        this.id = (await (await this.#patiently(request)).json()).id;
+        const end = await this.#follow(signal);
+        if (end.state === "failed") throw new Refusal(end.problem.status, end.problem.detail);
+        if (end.state === "done") await this.#fetch(end.result, signal);
+      }
+      this.#say("done", `${this.result.width}×${this.result.height} pixels, seed ${this.settings.seed}`);
+    } catch (error) {
+      this.shown = this.before && this.shown;
+      if (signal.aborted) this.#say("cancelled", "was cancelled");
+      else this.#say("failed", error.message);
+    }
+  }
+
+  cancel() {
+    this.stop.abort();
+    if (this.state === "waiting") this.#say("cancelled", "was cancelled");
+    else if (this.id) ask(`/v1/jobs/${this.id}`, { method: "DELETE" }).catch(() => {});
+  }
+
+  /** Let go of its pictures. */
+  discard() {
+    if (!this.over) this.cancel();
+    for (const address of this.addresses) this.#release(address);
+  }
+
+  /** The picture before; by the service where this browser cannot show its format. */
+  async #show(signal) {
+    let address = this.#keep(this.file);
+    let size = await sizeOf(address);
+    if (!size) {
+      this.#release(address);
+      const path = `/v1/decoded?${new URLSearchParams({ name: this.name })}`;
+      const request = () => ask(path, { method: "POST", body: this.file, signal });
+      address = this.#keep(await (await this.#patiently(request)).blob());
+      size = await sizeOf(address);
+    }
+    this.before = address;
+    this.size = size;
+    this.changed(this);
+  }
+
+  /** Events until the job is over; {} where the service no longer knows it. */
+  async #follow(signal) {
+    let last = {};
+    while (!OVER.includes(last.state)) {
+      try {
+        await events(`/v1/jobs/${this.id}/events`, signal, (kind, data) => {
+          if (kind === "preview") return this.#preview(data);
+          last = JSON.parse(data);
+          if (!OVER.includes(last.state)) this.#tell(last);
+        });
+      } catch (error) {
+        if (error.status === 404) return {};
+        if (error.status !== 0) throw error;
+        this.#say(this.state, error.message);
+        await pause(1, signal);
+      }
+    }
+    return last;
+  }
+
+  #tell({ state, place, done, total, seconds_left: left }) {
+    Object.assign(this, { done, total });
+    const time = left > 1 ? `, about ${Math.ceil(left)} s left` : "";
+    if (state === "queued") this.#say(state, `number ${place} in the line${time}`);
+    else this.#say(state, total ? `step ${done} of ${total}${time}` : "begins");
+  }
+
+  #preview(base64) {
+    const old = this.preview;
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    this.preview = this.#keep(new Blob([bytes], { type: "image/png" }));
+    this.changed(this);
+    if (old) setTimeout(() => this.#release(old), 2000); // it is shown until the new one is decoded
+  }
+
+  async #fetch(result, signal) {
+    const parts = {};
+    for (const part of Object.keys(result.parts)) {
+      try {
+        const answer = await ask(`/v1/jobs/${this.id}/result?part=${part}`, { signal });
+        parts[part] = this.#keep(await answer.blob());
+      } catch (error) {
+        if ([0, 404, 410].includes(error.status)) return; // kept no longer: once more
+        throw error;
+      }
+    }
+    if (parts.uncertainty) parts.uncertainty = this.#keep(await orange(parts.uncertainty));
+    Object.assign(this, { parts, result });
+  }
+
+  /** Try until there is room, or somebody there. */
+  async #patiently(request) {
+    for (;;) {
+      try {
+        return await request();
+      } catch (error) {
+        if (![0, 408, 429, 503].includes(error.status)) throw error;
+        this.#say("sending", error.message);
+        await pause(Math.min(error.retryAfter ?? 2, 30), this.stop.signal);
+      }
+    }
+  }
+
+  #say(state, words) {
+    Object.assign(this, { state, words });
+    this.changed(this);
+  }
+
+  #keep(blob) {
+    const address = URL.createObjectURL(blob);
+    this.addresses.add(address);
+    return address;
+  }
+
+  #release(address) {
+    URL.revokeObjectURL(address);
+    this.addresses.delete(address);
+  }
+}
+
+/** [width, height] of a picture, upright; null for one that this browser cannot show. */
+async function sizeOf(address) {
+  const image = new Image();
+  image.src = address;
+  return image.decode().then(() => [image.naturalWidth, image.naturalHeight], () => null);
+}
+
+/** A grey picture as orange, the less transparent the lighter the grey. */
+async function orange(address) {
+  const image = new Image();
+  image.src = address;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
+  for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set([255, 120, 0, OPACITY * pixels.data[at]], at);
+  context.putImageData(pixels, 0, 0);
+  return canvas.convertToBlob();
+}

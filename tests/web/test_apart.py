@@ -1,0 +1,49 @@
+"""The page before a service that wants a token, or dies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..service.process import Process
+from .conftest import Tab, photo, ready
+
+
+def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
+    process = Process(tmp_path / "log", "--model", "small-v1", SRDIFF_TOKEN="secret of the test")
+    try:
+        ready(process)
+        tab = Tab(browser, process)
+        for given in ("wrong", "secret of the test"):
+            tab.page.wait_for_selector("#asked[open]")
+            tab.page.fill("#token", given)
+            tab.page.keyboard.press("Enter")
+        tab.wait("#limits:not(:empty)")
+        tab.choose(photo(tmp_path, "in.png", 32))
+        tab.wait("li[data-state=done]")
+        tab.page.reload()
+        tab.wait("#limits:not(:empty)")
+        assert not tab.page.is_visible("#asked")
+        assert not tab.faults and "secret" not in process.log.read_text()
+    finally:
+        process.kill()
+
+
+def test_a_killed_service_comes_back(browser: Any, tmp_path: Path) -> None:
+    """The photo is sent again, to the new process under the old address."""
+    first = ready(Process(tmp_path / "log", "--model", "small-v1"))
+    second = None
+    try:
+        tab = Tab(browser, first)
+        tab.wait("#limits:not(:empty)")
+        tab.choose(photo(tmp_path, "in.png", 64))
+        tab.wait("#after[data-kind=preview][src]")
+        first.kill()
+        tab.page.wait_for_selector("text=does not answer")
+        second = Process(tmp_path / "log2", "--model", "small-v1", "--port", str(first.port))
+        tab.wait("li[data-state=done]")
+        assert tab.download()[0] == "in_x4.png" and not tab.faults
+    finally:
+        for process in (first, second):
+            if process is not None:
+                process.kill()
