@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from math import gcd
 from pathlib import Path
 from pickle import PicklingError
@@ -77,8 +79,8 @@ class Upscaler:
             files.lr_shape: {ENCODER: bundle.read(files.encoder), STEP: bundle.read(files.step)} for files in graphs
         }
         self._time_bias = bundle.time_bias()
-        self._compiled: OrderedDict[tuple[str, int, int], Graph] = OrderedDict()
-        self._lock = threading.Lock()
+        self._compiled: OrderedDict[tuple[str, int, int], Future[Graph]] = OrderedDict()
+        self._lock, self._compiling = threading.Lock(), threading.Lock()
         self._reopen: tuple[Any, ...] | None = None
         keep_in_children(self, Upscaler._inherited)
 
@@ -89,8 +91,9 @@ class Upscaler:
         return Upscaler.from_bundle, self._reopen
 
     def _inherited(self) -> list[object]:
-        """What a forked child must not free; a lock that was held when it began is never released there."""
-        self._lock = threading.Lock()
+        """What a forked child must not free; a lock or a compilation that was under way when it began never ends."""
+        self._lock, self._compiling = threading.Lock(), threading.Lock()
+        self._compiled = OrderedDict((key, graph) for key, graph in self._compiled.items() if graph.done())
         return [self.engine, *self._compiled.values()]
 
     @classmethod
@@ -220,19 +223,24 @@ class Upscaler:
         if self.bundle.manifest.up_input:
             lr_up = self.bundle.manifest.lr_up.apply(pixels, rows, columns)
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
-        with ConditionCache(self.graph(ENCODER, *tile), _pad(lr, margin, height, width)) as cond:
-            sampling = Sampling(
-                self.graph(STEP, *tile),
-                plan,
-                self._time_bias,
-                cut(height, width, tile, overlap, self._multiple, self.scale),
-                cond,
-                noise,
-                self.scale,
-                padded_lr_up,
-                watch,
-            )
-            x0 = sampling.run()
+        windows = cut(height, width, tile, overlap, self._multiple, self.scale)
+        with ThreadPoolExecutor(1) as beside:
+            step = beside.submit(self.graph, STEP, *tile)
+            encoder = self.graph(ENCODER, *tile)
+            with ConditionCache(encoder, _pad(lr, margin, height, width)) as cond:
+                cond(windows[0])  # while the step graph compiles
+                sampling = Sampling(
+                    step.result(),
+                    plan,
+                    self._time_bias,
+                    windows,
+                    cond,
+                    noise,
+                    self.scale,
+                    padded_lr_up,
+                    watch,
+                )
+                x0 = sampling.run()
         first = margin * self.scale
         return x0[:, first : first + rows, first : first + columns]
 
@@ -259,15 +267,24 @@ class Upscaler:
         """The encoder or step graph for windows of height x width LR pixels, compiled once."""
         key = (name, height, width)
         with self._lock:
-            if key not in self._compiled:
-                models = self._models[(height, width) if None not in self._models else None]
-                self._compiled[key] = self.engine.compile(
-                    models[name], self.bundle.manifest.input_shapes(name, height, width)
-                )
+            graph = self._compiled.get(key)
+            missing = graph is None
+            if graph is None:
+                graph = self._compiled[key] = Future()
                 while len(self._compiled) > 2 * CACHED_SHAPES:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(key)
-            return self._compiled[key]
+        if missing:  # others that want it wait for it
+            models = self._models[(height, width) if None not in self._models else None]
+            shapes = self.bundle.manifest.input_shapes(name, height, width)
+            try:
+                with nullcontext() if self.engine.compiles_at_once else self._compiling:
+                    graph.set_result(self.engine.compile(models[name], shapes))
+            except BaseException as error:
+                with self._lock:
+                    self._compiled.pop(key, None)
+                graph.set_exception(error)
+        return graph.result()
 
 
 def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:

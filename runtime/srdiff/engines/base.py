@@ -101,6 +101,7 @@ class Engine(ABC):
         workspace: bytes of main memory that a window takes while both graphs run, per pixel of the result and
             channel of cond; None where that is not main memory or not known.
         threads: of the CPU per run; None where the library chooses.
+        compiles_at_once: two graphs may be compiled at the same time, from two threads.
     """
 
     name: str
@@ -109,6 +110,7 @@ class Engine(ABC):
     graph_format: str = "onnx"
     workspace: float | None = None
     threads: int | None = None
+    compiles_at_once: bool = False
 
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:

@@ -93,6 +93,7 @@ class BoundLoop(Loop):
 
 class OnnxRuntimeEngine(Engine):
     name = "onnxruntime"
+    compiles_at_once = True
 
     def __init__(
         self,

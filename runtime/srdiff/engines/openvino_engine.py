@@ -37,6 +37,7 @@ class OpenVinoGraph(Graph):
 class OpenVinoEngine(Engine):
     name = "openvino"
     device = "cpu"
+    compiles_at_once = True
     workspace = 40.0  # measured: 27 to 39 with windows of 256 to 512, bf16 and fp32
 
     def __init__(self, core: Any, precision: str, threads: int | None) -> None:
