@@ -15,8 +15,8 @@ import srdiff
 
 ROOT = Path(__file__).parents[1]
 API = """
-    Bundle BundleError CheckpointError DeviceError ImageError OptionError OutputError PackageError ParityError
-    SRDiffError Upscaler __version__
+    AsyncUpscaler Bundle BundleError CheckpointError DeviceError ImageError OptionError OutputError PackageError
+    ParityError SRDiffError Upscaler __version__
 """
 COMMANDS = {
     "srdiff-doctor": """

@@ -8,6 +8,7 @@ upscaler.upscale(Image.open("in.png"), seed=0).save("out.png")
 
 from __future__ import annotations
 
+from .async_upscaler import AsyncUpscaler
 from .bundle import Bundle
 from .errors import (
     BundleError,
@@ -25,6 +26,7 @@ from .upscaler import Upscaler
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncUpscaler",
     "Bundle",
     "BundleError",
     "CheckpointError",

@@ -1,0 +1,76 @@
+"""An upscaler for programs that run on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any, Sequence
+
+from .line import Line, Stopped, Turn
+from .progress import Callback
+from .upscaler import Upscaler
+
+
+class AsyncUpscaler:
+    """Images wait in a line of bounded length, and each is enlarged in a worker's thread.
+
+    The event loop stays free. A task that is cancelled leaves the line at once, or stops its image at the next step.
+
+    Args:
+        upscalers: one for each worker, such as one per device; a single one may stand alone.
+        waiting: images that may wait, beside those that are worked on.
+
+    Raises:
+        OptionError: waiting is below 0.
+    """
+
+    def __init__(self, upscalers: Upscaler | Sequence[Upscaler], waiting: int = 16) -> None:
+        workers = [upscalers] if isinstance(upscalers, Upscaler) else list(upscalers)
+        self._line = Line(waiting)
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._line.serve, args=(worker,), name="upscaler", daemon=True)
+            for worker in workers
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    async def upscale(self, image: Any, seed: int = 0, callback: Callback | None = None, **settings: Any) -> Any:
+        """Like :meth:`srdiff.Upscaler.upscale`; ``callback`` is called from the worker's thread.
+
+        Raises:
+            srdiff.line.FullLine: as many wait as may; nothing was done.
+            srdiff.line.Stopped: it was closed meanwhile.
+        """
+
+        def work(upscaler: Upscaler) -> Any:
+            return upscaler.upscale(image, seed, callback=watch, **settings)
+
+        def watch(done: int, total: int) -> None:
+            turn.go_on()
+            if callback is not None:
+                callback(done, total)
+
+        turn = Turn(work)
+        self._line.join(turn)
+        try:
+            return await asyncio.wrap_future(turn.future)
+        except asyncio.CancelledError:
+            if self._closed:
+                raise Stopped from None
+            raise
+        finally:
+            self._line.leave(turn)
+
+    async def close(self) -> None:
+        """Give up all images and wait until the workers are free: a step at most."""
+        self._closed = True
+        self._line.close()
+        for thread in self._threads:
+            await asyncio.get_event_loop().run_in_executor(None, thread.join)
+
+    async def __aenter__(self) -> AsyncUpscaler:
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
