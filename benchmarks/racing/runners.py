@@ -45,7 +45,7 @@ class Timing:
     Attributes:
         seconds: from pixels to pixels.
         compile: of these, within the engine's compilation.
-        encoder, step: within the library's runs of the two graphs; of a peer that has one network, ``step``.
+        encoder, step: within the library's runs of the two graphs; of one network or both graphs as one, ``step``.
         encoder_calls, step_calls: runs of the graphs: one per window, and per step and window.
         shapes: of the graphs' inputs; empty for a peer that has none of them.
     """

@@ -84,7 +84,7 @@ def standings(race: Race, counter: FlopCounter | None) -> list[Standing]:
 def image_flops(measured: Measured, image: Timing, counter: FlopCounter) -> int:
     """Operations of all runs of the step graph for an image."""
     flops = counter.count("step", image.shapes["step"])
-    if measured.entrant.engine == "upstream-graph":  # whose step has the encoder in it
+    if measured.entrant.engine == "upstream-graph" or not image.encoder_calls:  # the step has the encoder in it
         flops += counter.count("encoder", image.shapes["encoder"])
     return flops * image.step_calls
 

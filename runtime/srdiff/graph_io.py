@@ -19,6 +19,7 @@ from .errors import OptionError
 Shapes = Mapping[str, Tuple[int, ...]]
 
 ENCODER, STEP = "encoder", "step"
+JOINED = "joined"  # both, compiled as one: the step graph with lr in the place of cond
 
 LR = "lr"  # [1, 3, h, w] in [-1, 1]
 COND = "cond"  # [1, C, H, W]: the encoder's result, the same for every step

@@ -12,7 +12,7 @@ import numpy as np
 from .engines import Arrays, Graph
 from .engines.base import computing
 from .errors import BundleError
-from .graph_io import COEF, COND, FEEDBACK, LR_UP, NOISE, STEP, TIME_BIAS, X0, X0_PREV, X_NEXT, X
+from .graph_io import COEF, FEEDBACK, LR_UP, NOISE, STEP, TIME_BIAS, X0, X0_PREV, X_NEXT, X
 from .noise import NoiseSource
 from .progress import Progress, Watch
 from .samplers import Plan, Step
@@ -28,7 +28,8 @@ class Sampling:
         plan: the sampler's table.
         time_bias: [timesteps, channels] float32.
         windows: as :func:`srdiff.tiles.cut` makes them; a single one is the whole image.
-        cond: gives the encoder's result [1, C, H, W] of a window.
+        conditions: what the step graph takes of a window besides x and lr_up: cond, the encoder's result [1, C, H, W],
+            or the input [1, 3, h, w] where encoder and step are one graph.
         noise: x_T is its stream ``timesteps``, the noise added after step t its stream t. Called ahead of its use,
             from a thread of its own.
         scale: side of the result over side of the input.
@@ -40,7 +41,7 @@ class Sampling:
     plan: Plan
     time_bias: np.ndarray
     windows: list[Window]
-    cond: Callable[[Window], np.ndarray]
+    conditions: Callable[[Window], Arrays]
     noise: NoiseSource
     scale: int
     lr_up: np.ndarray | None = None
@@ -65,7 +66,8 @@ class Sampling:
         loop = self.step.loop(FEEDBACK)
         loop.put(X, x[None])
         loop.put(X0_PREV, np.zeros_like(x)[None])
-        loop.put(COND, self.cond(self.windows[0]))
+        for name, array in self.conditions(self.windows[0]).items():
+            loop.put(name, array)
         if self.lr_up is not None:
             loop.put(LR_UP, self.lr_up[None])
         for done, (number, noise) in enumerate(zip(self.plan, self._drawn()), start=1):
@@ -95,7 +97,7 @@ class Sampling:
             x0_next.fill(0)
             for window in self.windows:
                 inputs[X] = _batch(window.hr(x, scale))
-                inputs[COND] = self.cond(window)
+                inputs.update(self.conditions(window))
                 inputs[NOISE] = next(drawn)[None]
                 inputs[X0_PREV] = _batch(window.hr(x0, scale)) if second_order else nothing
                 if self.lr_up is not None:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from functools import partial
 from math import gcd
 from pathlib import Path
 from pickle import PicklingError
@@ -18,7 +19,7 @@ from .condition_cache import ConditionCache
 from .engines import Engine, Graph
 from .errors import BundleError
 from .forking import keep_in_children
-from .graph_io import ENCODER, STEP
+from .graph_io import COND, ENCODER, JOINED, LR, STEP
 from .machine import usable_memory
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
@@ -224,23 +225,26 @@ class Upscaler:
             lr_up = self.bundle.manifest.lr_up.apply(pixels, rows, columns)
             padded_lr_up = _pad(lr_up, margin * self.scale, height * self.scale, width * self.scale)
         windows = cut(height, width, tile, overlap, self._multiple, self.scale)
-        with ThreadPoolExecutor(1) as beside:
-            step = beside.submit(self.graph, STEP, *tile)
-            encoder = self.graph(ENCODER, *tile)
-            with ConditionCache(encoder, _pad(lr, margin, height, width)) as cond:
-                cond(windows[0])  # while the step graph compiles
-                sampling = Sampling(
-                    step.result(),
-                    plan,
-                    self._time_bias,
-                    windows,
-                    cond,
-                    noise,
-                    self.scale,
-                    padded_lr_up,
-                    watch,
-                )
-                x0 = sampling.run()
+        padded = _pad(lr, margin, height, width)
+        sampling = partial(
+            Sampling,
+            plan=plan,
+            time_bias=self._time_bias,
+            windows=windows,
+            noise=noise,
+            scale=self.scale,
+            lr_up=padded_lr_up,
+            watch=watch,
+        )
+        if len(plan) == 1 and self.engine.joins:  # cond is needed once, so it need not leave the graph
+            step = self.graph(JOINED, *tile)
+            x0 = sampling(step, conditions=lambda window: {LR: np.ascontiguousarray(window.lr(padded))[None]}).run()
+        else:
+            with ThreadPoolExecutor(1) as beside:
+                compiling = beside.submit(self.graph, STEP, *tile)
+                with ConditionCache(self.graph(ENCODER, *tile), padded) as cond:
+                    cond(windows[0])  # while the step graph compiles
+                    x0 = sampling(compiling.result(), conditions=lambda window: {COND: cond(window)}).run()
         first = margin * self.scale
         return x0[:, first : first + rows, first : first + columns]
 
@@ -264,7 +268,7 @@ class Upscaler:
         return (sides[0], sides[1]), self.overlap
 
     def graph(self, name: str, height: int, width: int) -> Graph:
-        """The encoder or step graph for windows of height x width LR pixels, compiled once."""
+        """The encoder, the step, or both as one graph, for windows of height x width LR pixels, compiled once."""
         key = (name, height, width)
         with self._lock:
             graph = self._compiled.get(key)
@@ -275,16 +279,22 @@ class Upscaler:
                     self._compiled.popitem(last=False)
             self._compiled.move_to_end(key)
         if missing:  # others that want it wait for it
-            models = self._models[(height, width) if None not in self._models else None]
-            shapes = self.bundle.manifest.input_shapes(name, height, width)
             try:
                 with nullcontext() if self.engine.compiles_at_once else self._compiling:
-                    graph.set_result(self.engine.compile(models[name], shapes))
+                    graph.set_result(self._compile(name, height, width))
             except BaseException as error:
                 with self._lock:
                     self._compiled.pop(key, None)
                 graph.set_exception(error)
         return graph.result()
+
+    def _compile(self, name: str, height: int, width: int) -> Graph:
+        models = self._models[(height, width) if None not in self._models else None]
+        shapes = self.bundle.manifest.input_shapes
+        if name != JOINED:
+            return self.engine.compile(models[name], shapes(name, height, width))
+        both = {**shapes(ENCODER, height, width), **shapes(STEP, height, width)}
+        return self.engine.compile_joined(models[ENCODER], models[STEP], both)
 
 
 def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:

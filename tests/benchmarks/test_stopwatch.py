@@ -56,16 +56,25 @@ def test_copies_around_the_librarys_call_are_outside_the_engine(name: str) -> No
     engine.compile = slowly_copied  # type: ignore[method-assign]
     watch = Stopwatch(engine, name)
     upscaler = Upscaler(Bundle(GOLDEN), engine, tile=24, overlap=8)
-    for size, calls in (((8, 8), 2), ((20, 36), 4)):  # a loop over one window, and windows
+    for size, calls in (((8, 8), 3), ((20, 36), 6)):  # a loop over one window, and windows
         pixels = np.zeros((*size, 3), np.uint8)
-        upscaler.upscale(pixels, steps=1)
+        upscaler.upscale(pixels, steps=2)
         watch.restart()
         begin = time.perf_counter()
-        upscaler.upscale(pixels, steps=1)
+        upscaler.upscale(pixels, steps=2)
         seconds = time.perf_counter() - begin
         assert watch.calls["encoder"] + watch.calls["step"] == calls
         inside = watch.seconds["encoder"] + watch.seconds["step"]
         assert 0 < inside < seconds - 0.2 * calls
+
+
+def test_both_graphs_as_one_are_the_step() -> None:
+    pytest.importorskip("openvino")
+    engine = open_engine("openvino", "cpu", "fp32", 1)
+    watch = Stopwatch(engine, "openvino")
+    Upscaler(Bundle(GOLDEN), engine).upscale(np.zeros((*LR, 3), np.uint8), steps=1)
+    assert watch.calls == {"compile": 1, "encoder": 0, "step": 1} and watch.seconds["step"] > 0
+    assert watch.shapes["encoder"] == {"lr": (1, 3, *LR)} and "cond" in watch.shapes["step"]
 
 
 def test_a_loop_that_does_not_call_its_graph_is_timed() -> None:

@@ -102,6 +102,7 @@ class Engine(ABC):
             channel of cond; None where that is not main memory or not known.
         threads: of the CPU per run; None where the library chooses.
         compiles_at_once: two graphs may be compiled at the same time, from two threads.
+        joins: has :meth:`compile_joined`.
     """
 
     name: str
@@ -111,10 +112,15 @@ class Engine(ABC):
     workspace: float | None = None
     threads: int | None = None
     compiles_at_once: bool = False
+    joins: bool = False
 
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:
         """Load a graph and fix the shape of every input; the first input is the image that the free axes belong to."""
+
+    def compile_joined(self, encoder: bytes, step: bytes, shapes: Shapes) -> Graph:
+        """Both as one graph of lr and the step's other inputs, within which cond stays; ``shapes`` has both graphs'."""
+        raise NotImplementedError
 
     def reads(self, model: bytes) -> bool:
         """Whether this version of the library is new enough for the one that wrote a graph."""
