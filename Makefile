@@ -8,6 +8,7 @@ include lite.mk
 include wheel.mk
 include docs.mk
 include web.mk
+include ray.mk
 
 .PHONY: demo test test-training test-others test-runtime fuzz lint format clean
 

@@ -40,7 +40,7 @@ COMMANDS = {
     "srdiff-run": """
         --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --format
         --json --ledger --list-devices --max-pixels --model --output --overlap --overwrite --precision --preset
-        --quality --quiet --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
+        --quality --quiet --ray --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
         --steps --suffix --threads --tile --uncertainty --verify --version --workers -o -s
     """,
     "srdiff-serve": """

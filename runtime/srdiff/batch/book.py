@@ -12,7 +12,7 @@ from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
 from ..upscaler import Upscaler
-from .ledger import Entry, FileRecord, Ledger, record_of, sha256_of
+from .ledger import Entry, FileRecord, Notes, record_of, sha256_of
 from .pins import Pins, differences, fingerprint
 
 
@@ -44,7 +44,7 @@ class Book:
     """
 
     def __init__(
-        self, settings: JobSettings, ledger: Ledger | None = None, pins: Pins | None = None, only_failed: bool = False
+        self, settings: JobSettings, ledger: Notes | None = None, pins: Pins | None = None, only_failed: bool = False
     ) -> None:
         self.settings = settings
         self.ledger = ledger
@@ -69,7 +69,7 @@ class Book:
         """Decide about a job; reads the input only where its size or time is not what it was."""
         if self.ledger is None or job.target is None:
             return Ticket(job, self.settings)
-        size, mtime_ns = _stamp(job.source.path)
+        size, mtime_ns = stamp(job.source.path)
         ticket = Ticket(job, self.settings, size, mtime_ns)
         entry = self.ledger.entries.get(job.key)
         if self._only_failed and (entry is None or entry.status != FAILED):
@@ -144,7 +144,7 @@ class Book:
         return tuple(records)
 
 
-def _stamp(path: Path | None) -> tuple[int | None, int | None]:
+def stamp(path: Path | None) -> tuple[int | None, int | None]:
     """Size and time of a plain file."""
     with suppress(OSError, ValueError):
         found = None if path is None else path.stat()

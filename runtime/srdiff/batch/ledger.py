@@ -86,7 +86,45 @@ def ledger_in(folder: Path) -> Path:
     return folder / (LEDGER_STEM + LEDGER_SUFFIX)
 
 
-class Ledger:
+class Notes:
+    """Entries in memory: what a batch's results are known by, relative to a folder.
+
+    Args:
+        path: of the ledger that they are for; nothing is read or written.
+
+    Attributes:
+        entries: by key, the latest of each.
+        pins: by fingerprint, of all runs that are known.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.entries: dict[str, Entry] = {}
+        self.pins: dict[str, Pins] = {}
+
+    def _take(self, entry: Entry) -> None:
+        known = self.entries.get(entry.key)
+        if known is None or known.finished <= entry.finished:
+            self.entries[entry.key] = entry
+
+    def append(self, entry: Entry, pins: Pins | None = None) -> None:
+        """Note an entry."""
+        self._take(entry)
+
+    def located(self, path: Path) -> str:
+        """A result's path as an entry has it."""
+        folder = os.path.abspath(str(self.path.parent))  # noqa: PTH100  # links keep the name that was given
+        absolute = Path(os.path.abspath(str(path)))  # noqa: PTH100
+        with suppress(ValueError):
+            return absolute.relative_to(folder).as_posix()
+        return str(absolute)
+
+    def path_of(self, record: FileRecord) -> Path:
+        """Where a result lies."""
+        return self.path.parent / record.path
+
+
+class Ledger(Notes):
     """The ledger of a batch in one file; in its usual place, with what the other ledgers there say.
 
     Each run appends to its own file only, line by line, each with one write; so a kill loses at most the line that was
@@ -97,8 +135,6 @@ class Ledger:
         path: the file; made with the first line.
 
     Attributes:
-        entries: by key, the latest of each.
-        pins: by fingerprint, of all runs that are in the ledgers.
         own_pins: those in this file, the first one first.
         torn: how many lines were damaged and passed over.
 
@@ -108,9 +144,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.entries: dict[str, Entry] = {}
-        self.pins: dict[str, Pins] = {}
+        super().__init__(path)
         self.own_pins: list[Pins] = []
         self.torn = 0
         self._lock = threading.Lock()
@@ -134,11 +168,6 @@ class Ledger:
                     self.torn += 1
                 else:
                     self._take(entry)
-
-    def _take(self, entry: Entry) -> None:
-        known = self.entries.get(entry.key)
-        if known is None or known.finished <= entry.finished:
-            self.entries[entry.key] = entry
 
     @property
     def threads(self) -> int | None:
@@ -173,18 +202,6 @@ class Ledger:
             if self._file is not None:
                 os.close(self._file)
                 self._file = None
-
-    def located(self, path: Path) -> str:
-        """A result's path as an entry has it."""
-        folder = os.path.abspath(str(self.path.parent))  # noqa: PTH100  # links keep the name that was given
-        absolute = Path(os.path.abspath(str(path)))  # noqa: PTH100
-        with suppress(ValueError):
-            return absolute.relative_to(folder).as_posix()
-        return str(absolute)
-
-    def path_of(self, record: FileRecord) -> Path:
-        """Where a result lies."""
-        return self.path.parent / record.path
 
 
 def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:

@@ -13,6 +13,7 @@ from ..batch.book import Book
 from ..batch.ledger import Ledger, ledger_in
 from ..batch.pins import pins_of
 from ..batch.pipeline import make_all
+from ..batch.recipe import Recipe
 from ..batch.shard import agree
 from ..batch.verify import verify
 from ..batch.workers import Team, given, measured, typical
@@ -24,9 +25,7 @@ from ..jobs.sources import STREAM, find_sources
 from ..jobs.targets import Destination, Job
 from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
-from ..opening import open_for
 from ..unfinished_files import remove_leftovers
-from ..upscaler import Upscaler
 from .command import Command
 from .devices import engine_option
 from .run_options import AUTO, run_options
@@ -59,7 +58,7 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
         if folder is None:
             raise OptionError("shards share a folder of results; name one as output")
         jobs = [job for job in jobs if shard.has(job.key)]
-    teller = Teller(settings, len(jobs), options["quiet"], options["as_json"])
+    teller = Teller(settings, model.manifest, len(jobs), options["quiet"], options["as_json"])
     teller.found(found, options["recursive"])
     if options["dry_run"]:
         for job in jobs:
@@ -69,17 +68,42 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     if ledger is not None and options["verify"]:
         teller.came_out(((outcome, "verified") for outcome in verify(ledger, jobs, others=shard is None)), ledger)
         return
-    upscalers, chosen = _open(model, options, settings, jobs, ledger)
+    for parent in {job.target.parent for job in jobs if job.target is not None}:
+        remove_leftovers(parent)
+    recipe = _recipe(model, settings, options)
+    if options["ray"] is not None:
+        _on_cluster(recipe, jobs, ledger, teller, options)
+        return
+    upscalers, chosen = _open(recipe, jobs, ledger, options)
     if chosen:
         teller.workers(chosen)
     pins = pins_of(upscalers[0], settings)
     if shard is not None and folder is not None:
         agree(folder, pins)
-    for parent in {job.target.parent for job in jobs if job.target is not None}:
-        remove_leftovers(parent)
     book = Book(settings, ledger, pins, options["retry_failed"])
     with closing(make_all(upscalers, jobs, book, teller.watching)) as made:
         teller.came_out(((outcome, teller.how(upscaler)) for outcome, upscaler in made), ledger)
+
+
+def _on_cluster(
+    recipe: Recipe, jobs: list[Job], ledger: Ledger | None, teller: Teller, options: dict[str, Any]
+) -> None:
+    if options["shard"] is not None:
+        raise OptionError("shard and ray both share the images out; leave out one of them")
+    if ":" in recipe.device:
+        raise OptionError(f"device is {recipe.device} and Ray gives each worker its own; name the kind alone")
+    from .. import ray
+
+    workers = options["workers"]
+    pool = ray.Pool(
+        workers=None if workers == AUTO else workers,
+        cpus=options["threads"] or 1,
+        gpus=1 if recipe.device == "gpu" else 0,
+        resources={"NPU": 1} if recipe.device == "ascend" else {},
+    )
+    book = Book(recipe.settings, ledger, None, options["retry_failed"])
+    with ray.connected(options["ray"]), closing(ray.make_all(jobs, book, recipe, pool)) as made:
+        teller.came_out(((outcome, teller.how(None)) for outcome in made), ledger)
 
 
 def _ledger(folder: Path | None, options: dict[str, Any]) -> Ledger | None:
@@ -93,23 +117,28 @@ def _ledger(folder: Path | None, options: dict[str, Any]) -> Ledger | None:
     return None
 
 
-def _open(
-    model: Bundle, options: dict[str, Any], settings: JobSettings, jobs: list[Job], ledger: Ledger | None
-) -> Team:
-    """Those of each device."""
-    chosen = dict(engine_option(text) for text in options["engine_options"])
+def _recipe(model: Bundle, settings: JobSettings, options: dict[str, Any]) -> Recipe:
+    return Recipe(
+        settings,
+        model.path.resolve(),
+        options["engine"],
+        options["device"],
+        options["precision"],
+        dict(engine_option(text) for text in options["engine_options"]),
+        options["tile"],
+        options["overlap"],
+    )
 
-    def open_on(device: str, threads: int | None) -> Upscaler:
-        engine = open_for(model, options["engine"], device, options["precision"], threads, chosen)
-        return Upscaler(model, engine, options["tile"], options["overlap"])
 
-    devices, workers, threads = each_device(options["device"]), options["workers"], options["threads"]
+def _open(recipe: Recipe, jobs: list[Job], ledger: Ledger | None, options: dict[str, Any]) -> Team:
+    """Upscalers of each device."""
+    devices, workers, threads = each_device(recipe.device), options["workers"] or 1, options["threads"]
     if workers == AUTO and len(devices) == 1 and len(jobs) > 1:
-        threads = threads or (ledger.threads if ledger is not None else None)
-        pixels = typical(jobs[:READ_AT_MOST], settings.max_pixels)
-        return measured(partial(open_on, devices[0]), threads, pixels, settings.sampler, len(jobs))
+        threads = threads or (None if ledger is None else ledger.threads)
+        pixels = typical(jobs[:READ_AT_MOST], recipe.settings.max_pixels)
+        return measured(recipe.open, threads, pixels, recipe.settings.sampler, len(jobs))
     count = 1 if workers == AUTO else workers
-    return [one for device in devices for one in given(partial(open_on, device), count, threads)], ""
+    return [one for device in devices for one in given(partial(recipe.open, device=device), count, threads)], ""
 
 
 def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:

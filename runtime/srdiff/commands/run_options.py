@@ -152,9 +152,8 @@ _OPTIONS = (
     click.option(
         "--workers",
         type=Workers(),
-        default=1,
-        show_default=True,
-        help="Images at a time on each device; auto measures workers and threads at the start and takes the fastest.",
+        help="Images at a time on each device; auto measures workers and threads at the start and takes the fastest.  "
+        "[default: 1; with --ray as many as there is room for]",
     ),
     click.option(
         "--tile",
@@ -197,6 +196,11 @@ _OPTIONS = (
         "[default: for folders, srdiff-ledger.jsonl beside the results]",
     ),
     click.option("--shard", type=Part(), help="Of N parts of the images only part I, from 0; machines need no more."),
+    click.option(
+        "--ray",
+        metavar="auto|ADDRESS",
+        help="Have a Ray cluster make them; all its machines see the same files. --threads is the CPUs of a worker.",
+    ),
     click.option("--retry-failed", is_flag=True, help="Only what the ledger says failed."),
     click.option("--verify", is_flag=True, help="Make nothing; read all that the ledger says is done."),
     click.option("--dry-run", is_flag=True, help="Say what would be read and written, and leave."),

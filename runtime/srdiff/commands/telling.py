@@ -16,6 +16,7 @@ from ..batch.verify import VERIFIED
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
+from ..manifest import Manifest
 from ..progress import Progress, Watch
 from ..upscaler import Upscaler
 
@@ -25,13 +26,15 @@ class Teller:
 
     Args:
         settings: of the run.
+        manifest: of its model.
         jobs: how many there are.
         quiet: say errors only.
         as_json: write one JSON line per image.
     """
 
-    def __init__(self, settings: JobSettings, jobs: int, quiet: bool, as_json: bool) -> None:
+    def __init__(self, settings: JobSettings, manifest: Manifest, jobs: int, quiet: bool, as_json: bool) -> None:
         self._settings = settings
+        self._manifest = manifest
         self._jobs = jobs
         self._quiet = quiet
         self._as_json = as_json
@@ -69,11 +72,12 @@ class Teller:
 
             yield show
 
-    def how(self, upscaler: Upscaler) -> str:
-        """What an image was made with."""
-        engine, manifest = upscaler.engine, upscaler.bundle.manifest
-        sampling = manifest.sampling_label(self._settings.sampler or manifest.sampler())
-        return f"{engine.name} {engine.device} {engine.precision}, {sampling}, seed {self._settings.seed}"
+    def how(self, upscaler: Upscaler | None) -> str:
+        """What an image was made with; None is a worker elsewhere."""
+        engine = None if upscaler is None else upscaler.engine
+        where = "Ray" if engine is None else f"{engine.name} {engine.device} {engine.precision}"
+        sampling = self._manifest.sampling_label(self._settings.sampler or self._manifest.sampler())
+        return f"{where}, {sampling}, seed {self._settings.seed}"
 
     def workers(self, said: str) -> None:
         """How many images are made at a time, and why."""

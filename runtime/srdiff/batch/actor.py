@@ -1,0 +1,227 @@
+"""What a worker on another machine does with rows of a table: it reads and writes the files, the table has none."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator
+
+from .. import errors
+from ..errors import OutputError, SRDiffError, one_line
+from ..jobs.sources import Source
+from ..jobs.targets import DEFAULT_FORMAT, Job, finished
+from ..jobs.work import DONE, FAILED, JobSettings, Outcome
+from ..photo.write import format_of
+from ..progress import Watch
+from .book import Book, Ticket, stamp
+from .ledger import Entry, Notes, ledger_in
+from .pins import Pins, pins_of
+from .pipeline import make_all
+from .recipe import Recipe
+
+# A row by column name, and rows as columns.
+Row = Dict[str, Any]
+Columns = Dict[str, Any]
+
+COLUMNS = ("key", "input", "output", "detail")
+
+
+@dataclass(frozen=True)
+class Errand:
+    """A job as a row: ``key``, ``input`` and ``output`` as paths, and a ``detail`` of the rest as JSON.
+
+    Attributes:
+        folder: of the ledger, which results are noted relative to.
+        overwrite: replace results that exist.
+        there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
+            did not live to tell. None where nobody looked.
+        known: what the ledger says of the image.
+    """
+
+    job: Job
+    folder: str
+    overwrite: bool = False
+    there: tuple[str, ...] | None = None
+    known: Entry | None = None
+
+    def to_row(self) -> Row:
+        source, target = self.job.source, self.job.target
+        assert source.path is not None and target is not None
+        detail = {
+            "format": self.job.format,
+            "frame": source.frame,
+            "folder": self.folder,
+            "overwrite": self.overwrite,
+            "there": self.there,
+            "known": None if self.known is None else json.loads(self.known.to_line()),
+        }
+        paths = [os.path.abspath(str(path)) for path in (source.path, target)]  # noqa: PTH100  # links keep their name
+        return dict(zip(COLUMNS, [self.job.key, *paths, json.dumps(detail)]))
+
+    @classmethod
+    def from_row(cls, row: Row, settings: JobSettings) -> Errand:
+        """Of a row that has no detail, only what is there at the output is known.
+
+        Raises:
+            OptionError: the output does not name a format.
+        """
+        source, target = Path(row["input"]), Path(row["output"])
+        key = str(row.get("key") or row["input"])
+        if not row.get("detail"):
+            format = format_of(target) if target.suffix else DEFAULT_FORMAT
+            return cls(Job(Source(source), target, format, key=key), str(target.parent), settings.overwrite)
+        detail = json.loads(row["detail"])
+        known = None if detail["known"] is None else Entry.from_data(detail["known"])
+        job = Job(Source(source, frame=detail["frame"]), target, detail["format"], key=key)
+        return cls(job, detail["folder"], detail["overwrite"], tuple(detail["there"]), known)
+
+
+class Worker:
+    """Makes rows of images with one model, opened once; what is wrong with an image is in its row.
+
+    Args:
+        recipe: of the batch.
+        threads: CPU threads.
+        agree: told this worker's pins; raises where they are not those of the batch.
+        refuse: told why this worker cannot do the batch, before the error is raised.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        threads: int,
+        agree: Callable[[Pins], None],
+        refuse: Callable[[SRDiffError], None] = lambda error: None,
+    ) -> None:
+        self._settings = recipe.settings
+        self._refusal: SRDiffError | None = None
+        try:
+            self._upscaler = recipe.open(threads)
+            self._pins = pins_of(self._upscaler, recipe.settings)
+            agree(self._pins)
+        except SRDiffError as error:
+            refuse(error)
+            self._refusal = error  # raised with the first rows: a worker that cannot start is started again for ever
+
+    def __call__(self, columns: Columns) -> Columns:
+        """Columns ``key``, ``input``, ``output`` and ``detail`` -> those of :func:`told`."""
+        if self._refusal is not None:
+            raise self._refusal
+        names = list(columns)
+        rows = [dict(zip(names, values)) for values in zip(*(list(columns[name]) for name in names))]
+        made = list(self._made(rows))
+        return {name: [row[name] for row in made] for name in made[0]} if made else {}
+
+    def _made(self, rows: list[Row]) -> Iterator[Row]:
+        errands: list[Errand] = []
+        for row in rows:
+            try:
+                errands.append(Errand.from_row(row, self._settings))
+            except SRDiffError as error:
+                job = Job(Source(Path(row["input"])), Path(row["output"]), "", key=str(row.get("key") or row["input"]))
+                yield told(Outcome(job, FAILED, error=error), None)
+        while errands:
+            book = _Book(self._settings, errands, self._pins)
+            done = 0
+            try:
+                for outcome, _ in make_all([self._upscaler], [errand.job for errand in errands], book, _unwatched):
+                    outcome = book.ours(outcome)
+                    yield told(outcome, book.entry(outcome))
+                    done += 1
+            except Exception as error:  # a fault of this program is the image's, too: the others are made
+                job = errands[done].job
+                fault = OutputError(
+                    f"{job.source.name} failed ({type(error).__name__}: {one_line(error)}); try it alone"
+                )
+                yield told(Outcome(job, FAILED, error=fault), None)
+                done += 1
+            errands = errands[done:]
+
+
+class _Book(Book):
+    """Decides nothing, since that was done where the ledger is; notes what comes of it."""
+
+    def __init__(self, settings: JobSettings, errands: list[Errand], pins: Pins) -> None:
+        notes = Notes(ledger_in(Path(errands[0].folder)))
+        super().__init__(settings, notes, pins)
+        self._notes = notes
+        self._errands = {errand.job.key: errand for errand in errands}
+        notes.entries.update((key, one.known) for key, one in self._errands.items() if one.known is not None)
+
+    def begin(self, job: Job) -> Ticket:
+        settings = replace(self.settings, overwrite=self._errands[job.key].overwrite)
+        return Ticket(job, settings, *stamp(job.source.path))
+
+    def end(self, ticket: Ticket, outcome: Outcome) -> None:
+        super().end(ticket, self.ours(outcome))
+
+    def ours(self, outcome: Outcome) -> Outcome:
+        """With results that an earlier worker of this batch has left, as made."""
+        there = self._errands[outcome.job.key].there
+        left = tuple(path for path in outcome.kept if there is not None and str(path) not in there)
+        if not left:
+            return outcome
+        kept = tuple(path for path in outcome.kept if path not in left)
+        return replace(outcome, status=DONE, written=(*outcome.written, *left), kept=kept)
+
+    def entry(self, outcome: Outcome) -> Entry | None:
+        """What is new of an image."""
+        entry = self._notes.entries.get(outcome.job.key)
+        return None if entry is self._errands[outcome.job.key].known else entry
+
+
+def told(outcome: Outcome, entry: Entry | None) -> Row:
+    """An outcome as a row: ``key``, ``input``, ``output``, ``status``, ``error`` (or empty), ``seconds``, and a
+    ``detail`` as JSON."""
+    detail = {
+        "written": [str(path) for path in outcome.written],
+        "kept": [str(path) for path in outcome.kept],
+        "unkept": outcome.unkept,
+        "frames": outcome.frames,
+        "size": outcome.size,
+        "error_class": None if outcome.error is None else type(outcome.error).__name__,
+        "entry": None if entry is None else json.loads(entry.to_line()),
+    }
+    return {
+        "key": outcome.job.key,
+        "input": outcome.job.source.name,
+        "output": str(outcome.job.target),
+        "status": outcome.status,
+        "error": "" if outcome.error is None else str(outcome.error),
+        "seconds": outcome.seconds,
+        "detail": json.dumps(detail),
+    }
+
+
+def heard(row: Row, job: Job) -> tuple[Outcome, Entry | None]:
+    """The outcome and the entry of a row."""
+    detail = json.loads(row["detail"])
+    error = getattr(errors, detail["error_class"])(row["error"]) if row["error"] else None
+    outcome = Outcome(
+        job,
+        row["status"],
+        tuple(map(Path, detail["written"])),
+        tuple(map(Path, detail["kept"])),
+        tuple(detail["unkept"]),
+        detail["frames"],
+        None if detail["size"] is None else tuple(detail["size"]),
+        float(row["seconds"]),
+        error,
+    )
+    return outcome, None if detail["entry"] is None else Entry.from_data(detail["entry"])
+
+
+def errand_of(ticket: Ticket, folder: Path, known: Entry | None) -> Errand:
+    """The row's content for a job that is to be done."""
+    assert ticket.job.target is not None
+    targets = [target for target in ticket.settings.wanted.targets(ticket.job.target) if target is not None]
+    there = tuple(os.path.abspath(str(target)) for target in targets if finished(target))  # noqa: PTH100
+    return Errand(ticket.job, os.path.abspath(str(folder)), ticket.settings.overwrite, there, known)  # noqa: PTH100
+
+
+@contextmanager
+def _unwatched(job: Job) -> Iterator[Watch]:
+    yield lambda progress: None

@@ -1,0 +1,120 @@
+"""A real cluster of three nodes: the same files as without one, and what happens when parts of it go."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("ray.data", reason="pip install 'srdiff[ray,serve]'")
+
+import ray
+from click.testing import CliRunner, Result
+
+import srdiff.ray
+from srdiff import DeviceError, OptionError
+from srdiff.batch.ledger import Ledger, ledger_in
+from srdiff.batch.recipe import Recipe
+from srdiff.commands.run import main
+from srdiff.jobs.work import JobSettings
+
+from .chaos import results, run, survive
+from .cluster import QUICK, pictures, three_nodes
+
+COUNT = 12
+RECIPE = Recipe(model="clean", engine="onnxruntime", device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def address():
+    cluster = three_nodes()
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Twelve inputs, four of which are each wrong in another way, and the results of a run without a cluster."""
+    folder = tmp_path_factory.mktemp("ray")
+    pictures(folder / "in", COUNT)
+    (folder / "in" / "0001.png").write_bytes(b"no image")
+    (folder / "in" / "0002.png").write_bytes((folder / "in" / "0003.png").read_bytes()[:200])
+    for output in ("whole", "out"):
+        (folder / output / "0004.png").mkdir(parents=True)  # where a folder is, no file can be written
+    assert run(folder, "whole").returncode == 2
+    return folder
+
+
+def on_ray(folder, address: str, *arguments: str) -> Result:
+    words = [str(folder / "in"), "-o", str(folder / "out"), *QUICK, "--ray", address, *arguments]
+    return CliRunner().invoke(main, words)
+
+
+def test_the_same_as_on_one_machine(folder, address):
+    said = on_ray(folder, address)
+    assert f"{COUNT - 3} enlarged, 0 skipped, 3 failed" in said.output, said.output
+    assert said.exit_code == 2 and "0001.png is no image" in said.output and "0004.png cannot be written" in said.output
+    (folder / "whole" / "0004.png").rmdir()
+    (folder / "out" / "0004.png").rmdir()
+    assert results(folder / "out") == results(folder / "whole") and len(results(folder / "out")) == COUNT - 3
+    ledgers = [Ledger(ledger_in(folder / output)) for output in ("whole", "out")]
+    kept = [{key: (one.status, one.outputs[:1] and one.outputs[0].sha256) for key, one in ledger.entries.items()}
+            for ledger in ledgers]  # fmt: skip
+    assert kept[0] == kept[1] and len(kept[0]) == COUNT
+    assert list(ledgers[0].pins.values()) == list(ledgers[1].pins.values())
+    (folder / "in" / "0001.png").write_bytes((folder / "in" / "0000.png").read_bytes())
+    again = on_ray(folder, address, "--retry-failed")
+    assert "2 enlarged, 9 skipped, 1 failed" in again.output  # the one that could not be written can be by now
+    assert "0002.png" in again.output
+
+
+def test_rows_of_a_dataset(folder, address, tmp_path):
+    rows = [{"input": str(folder / "in" / f"{name}.png"), "output": str(tmp_path / f"{name}.png")}
+            for name in ("0005", "0002", "none")]  # fmt: skip
+    with srdiff.ray.connected(address):
+        made = srdiff.ray.upscale(ray.data.from_items(rows), recipe=RECIPE).take_all()
+        with pytest.raises(OptionError, match="no column output"):
+            srdiff.ray.upscale(ray.data.from_items([{"input": "a.png"}]))
+    by_name = {Path(row["input"]).name: row for row in made}
+    assert {name: row["status"] for name, row in by_name.items()} == {
+        "0005.png": "done",
+        "0002.png": "failed",
+        "none.png": "failed",
+    }
+    assert "0002.png" in by_name["0002.png"]["error"] and "none.png cannot be opened" in by_name["none.png"]["error"]
+    expected = results(folder / "whole")["0005.png"]
+    assert results(tmp_path) == {"0005.png": expected}
+    assert json.loads(by_name["0005.png"]["detail"])["entry"]["outputs"][0]["sha256"] == expected
+
+
+def test_what_a_cluster_cannot_do_is_one_sentence(folder, address, tmp_path):
+    words = [str(folder / "in"), "-o", str(tmp_path / "out"), *QUICK[:-2], "--ray", address]
+    said = CliRunner().invoke(main, [*words, "--threads", "64"])
+    assert said.exit_code == 2 and "no node of the cluster has 64 CPU" in said.output
+    said = CliRunner().invoke(main, [*words, "--engine", "openvino", "--precision", "fp16"])
+    assert said.exit_code == 2 and "not fp16" in said.output.splitlines()[-1]  # the worker's own sentence
+    with pytest.raises(DeviceError, match="no Ray cluster answers"), srdiff.ray.connected("127.0.0.1:1"):
+        pass
+
+
+def test_a_worker_that_is_not_like_the_first_one_refuses(address):
+    with srdiff.ray.connected(address):
+        referee = srdiff.ray._referee()
+        srdiff.ray._agree(referee, {"seed": 1})
+        with pytest.raises(OptionError, match="seed 1 for 2 of the worker on"):
+            srdiff.ray._agree(referee, {"seed": 2})
+
+
+@pytest.mark.slow
+def test_killed_workers_nodes_and_drivers(tmp_path):
+    """Twenty kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos``."""
+    survive(tmp_path, images=24, kills=3, rng=random.Random(0))
+
+
+def test_a_pool_says_what_is_wrong():
+    for wrong in ({"workers": 0}, {"cpus": 0}, {"images": 0}, {"gpus": -1}, {"resources": {"NPU": -1}}):
+        with pytest.raises(OptionError):
+            srdiff.ray.Pool(**wrong)
+    assert srdiff.ray.Pool(cpus=2, gpus=0.5) and JobSettings() == Recipe().settings
