@@ -26,13 +26,15 @@ def commands(page: str) -> list[str]:
 
 def facts(page: str) -> Counter[str]:
     """What must not change with the language: inline code, and the number of rows of all tables."""
+    page = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    page = re.sub(r"^    .*$", "", page, flags=re.MULTILINE)  # commands are compared by themselves
     code = Counter(re.sub(r"\s+", " ", text) for text in re.findall(r"`([^`]+)`", page))
     code["rows"] = len(re.findall(r"^\|", page, re.MULTILINE))
     return code
 
 
 def test_the_pages_are_there() -> None:
-    assert [page.name for page in TRANSLATED] == ["ascend.zh.md"]
+    assert [page.name for page in TRANSLATED] == ["README.zh.md", "ascend.zh.md"]
 
 
 @pytest.mark.parametrize("page", TRANSLATED, ids=lambda page: page.name)
