@@ -25,11 +25,13 @@ COMMANDS = {
     "srdiff-eval": """
         --bundle --ckpt --clip-denoised --crop --data --debug --engine --json --limit --lr-up --margin
         --no-clip-denoised --precision --res-rescale --schedule --seed --steps --threads --timesteps --version
+        --weights
     """,
     "srdiff-export": """
         --bundle --check-shape --ckpt --clip-denoised --debug --family --format --inspect --keep-checkpoint
         --license --lr-up --margin --name --no-clip-denoised --opset --optimize --origin --output --overlap
-        --overwrite --precision --profiles --res-rescale --schedule --shape --soc --timesteps --version -o
+        --overwrite --precision --profiles --res-rescale --schedule --shape --soc --timesteps --version
+        --weights -o
     """,
     "srdiff-models": """
         --debug --name --sha256 --version

@@ -22,7 +22,7 @@ from srdiff_training.model.families import FAMILIES
 @click.option(
     "--ckpt",
     type=click.Path(path_type=Path),
-    help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code.",
+    help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code, or such weights as .safetensors.",
 )
 @click.option(
     "--bundle",
@@ -150,6 +150,9 @@ def main(
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
     click.echo(table(COMPARISON_HEAD, rows))
     size = sum((target / name).stat().st_size for name in exported.file_names)
+    taken = exported.manifest.origin.get("weights")
+    if taken:
+        click.echo(f"weights: {taken}" + ("; see --weights" if "," in taken else ""))
     click.echo(f"{target}: {size / 1e6:.1f} MB, {exported.manifest.weights_dtype} weights, verified")
 
 

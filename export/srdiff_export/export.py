@@ -116,7 +116,7 @@ def export_bundle(
     if options.optimize is not None:
         require_converter(options.optimize)
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
-    checkpoint = load_checkpoint(ckpt, options.family)
+    checkpoint = load_checkpoint(ckpt, options.family, options.weights)
     manifest = _manifest(ckpt, checkpoint, options)
     check_shapes = list(options.check_shapes or _default_check_shapes(manifest))
     for shape in (*check_shapes, *(graph.lr_shape for graph in manifest.graphs if graph.lr_shape)):
@@ -140,13 +140,14 @@ def export_bundle(
 
 
 def _manifest(ckpt: Path, checkpoint: Checkpoint, options: ExportOptions) -> Manifest:
+    taken = {"weights": checkpoint.taken} if checkpoint.taken else {}
     manifest = network_manifest(
         checkpoint.config,
         options.recipe(checkpoint),
         options.name or ckpt.stem,
         _graph_files(options),
         PRECISIONS[options.precision],
-        {"checkpoint": ckpt.name, "license": options.license, "origin": options.origin},
+        {"checkpoint": ckpt.name, "license": options.license, "origin": options.origin, **taken},
     )
     kept = CHECKPOINT_NAME if options.keep_checkpoint else ""
     return replace(manifest, overlap=options.overlap, checkpoint=kept)

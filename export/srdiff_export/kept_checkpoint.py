@@ -8,7 +8,8 @@ import mindspore as ms
 import numpy as np
 
 from srdiff.manifest import Manifest
-from srdiff_training.model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS, Checkpoint
+from srdiff_training.model.checkpoint import Checkpoint
+from srdiff_training.model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 
 CHECKPOINT_NAME = "checkpoint.ckpt"
 

@@ -54,7 +54,11 @@ def test_from_a_checkpoint_to_an_image(tmp_path: Path, family: str, steps: int) 
     manifest = json.loads((bundle / "manifest.json").read_text())
     assert (manifest["format_version"], manifest["prediction"], manifest["student_steps"]) == (2, "x0", steps)
     kept, trained = load_checkpoint(bundle / manifest["checkpoint"]), load_checkpoint(student)
-    assert (kept.config, kept.schedule, kept.student_steps) == (trained.config, trained.schedule, steps)
+    assert (kept.config, kept.stored.schedule, kept.stored.student_steps) == (
+        trained.config,
+        trained.stored.schedule,
+        steps,
+    )
     for name, array in trained.tensors.items():
         np.testing.assert_array_equal(kept.tensors[name], array.astype(np.float16).astype(np.float32), err_msg=name)
 

@@ -13,7 +13,6 @@ with contextlib.suppress(ImportError):
     import mindspore  # noqa: F401
 
 from tests.conftest import DATA
-from tests.lite.legacy_torch import read_legacy_torch_file
 
 TILE = (12, 16)
 
@@ -31,7 +30,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def export_mindir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bool], Path]:
     """export_mindir(family, clip_denoised) -> a bundle of one tile of 12x16, exported once per test run."""
-    import srdiff_training.checkpoints.read as checkpoint
     from srdiff_export.export import ExportOptions, export_bundle
 
     folder = tmp_path_factory.mktemp("mindir")
@@ -40,9 +38,7 @@ def export_mindir(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, bo
         target = folder / f"{family}_{clip_denoised}.srdiff"
         if not target.exists():
             options = ExportOptions(formats=("mindir",), shapes=(TILE,), clip_denoised=clip_denoised)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(checkpoint, "read_torch_file", read_legacy_torch_file)
-                export_bundle(DATA / f"{family}_tiny.ckpt", target, options)
+            export_bundle(DATA / f"{family}_tiny.ckpt", target, options)
         return target
 
     return export

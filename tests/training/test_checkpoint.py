@@ -25,6 +25,7 @@ from racing.torch_reference import random_state  # noqa: E402
 
 from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.model.config import NetworkConfig  # noqa: E402
+from srdiff_training.model.recipe_options import RecipeOptions  # noqa: E402
 
 from .checkpoint_files import TORCH_LAYOUTS, save_mindspore, save_torch  # noqa: E402
 
@@ -81,7 +82,7 @@ def test_sizes_of_the_recorded_checkpoints(family: str) -> None:
 
 
 def test_schedule_of_the_recorded_checkpoints(golden: Golden) -> None:
-    schedule = load_checkpoint(golden.ckpt).schedule
+    schedule = load_checkpoint(golden.ckpt).stored.schedule
     if golden.family == "mindediting":  # its checkpoints have no betas
         assert schedule is None
     else:
@@ -131,7 +132,7 @@ def test_optimizer_and_counters_of_mindspore_are_left_aside(tmp_path: Path) -> N
     assert sorted(checkpoint.tensors) == sorted(state)
     for name, tensor in state.items():
         np.testing.assert_array_equal(checkpoint.tensors[name], tensor.numpy())
-    assert checkpoint.schedule is None
+    assert checkpoint.stored.schedule is None
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16], ids=str)
@@ -170,7 +171,7 @@ def test_weight_norm_is_folded(tmp_path: Path) -> None:
     ids=["cosine", "37 steps", "linear", "quadratic", "cosine, s=0.02"],
 )
 def test_schedule_comes_from_the_stored_betas(tmp_path: Path, name: str, betas: np.ndarray) -> None:
-    schedule = load_checkpoint(save_torch(tmp_path / "model.ckpt", LEIALI, "trainer, zip", betas)).schedule
+    schedule = load_checkpoint(save_torch(tmp_path / "model.ckpt", LEIALI, "trainer, zip", betas)).stored.schedule
     assert schedule is not None
     assert schedule.name == name
     # A known schedule comes back in float64, not as the float32 it was stored in.
@@ -212,7 +213,8 @@ def test_any_bytes_are_refused(content: bytes, start: bytes) -> None:
 def test_truncated_torch_checkpoint(tmp_path: Path, layout: str, part: float) -> None:
     path = save_torch(tmp_path / "model.ckpt", LEIALI, layout)
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
-    assert "is damaged" in refusal(path)
+    message = refusal(path)
+    assert "is damaged" in message or "the file is complete" in message
 
 
 @pytest.mark.parametrize("part", [0.3, 0.9, 0.999])
@@ -244,7 +246,7 @@ def test_code_in_a_pickle_does_not_run(tmp_path: Path, how: str) -> None:
         content = {**LEIALI, "extra": Touch(marker)}
         torch.save(content, str(path), _use_new_zipfile_serialization=detail == "zip")
     message = refusal(path)
-    assert "safe loader refused it" in message or "is neither" in message
+    assert "mkdir, which is not read" in message or "is neither" in message
     assert not marker.exists()
 
 
@@ -270,8 +272,7 @@ def test_torch_files_of_something_else(tmp_path: Path, content: object) -> None:
 def test_checkpoint_of_the_rrdb_alone(tmp_path: Path) -> None:
     state = {name[len("rrdb.") :]: tensor for name, tensor in LEIALI.items() if name.startswith("rrdb.")}
     message = refusal(save_torch(tmp_path / "rrdb.ckpt", state))
-    assert "RRDB_trunk.0.RDB1.conv1.bias" in message or "RRDB_trunk.0.RDB1.conv1.weight" in message
-    assert "diffusion stage" in message
+    assert "the RRDB encoder alone" in message and "diffusion stage" in message
 
 
 def test_checkpoint_without_a_denoiser(tmp_path: Path) -> None:
@@ -405,4 +406,7 @@ def test_weight_norm_of_zero_is_refused_quietly(tmp_path: Path) -> None:
     ids=["none", "zeros", "nan", "beyond 1"],
 )
 def test_impossible_betas(tmp_path: Path, betas: np.ndarray) -> None:
-    assert "betas" in refusal(save_torch(tmp_path / "model.ckpt", LEIALI, "trainer, zip", betas))
+    checkpoint = load_checkpoint(save_torch(tmp_path / "model.ckpt", LEIALI, "trainer, zip", betas))
+    with pytest.raises(CheckpointError, match="betas that are no noise schedule"):
+        RecipeOptions().recipe(checkpoint)
+    assert RecipeOptions(schedule="linear").recipe(checkpoint).schedule.name == "linear"  # an option helps

@@ -179,7 +179,7 @@ def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
     assert set(expected) == set(found) and any(name.startswith("discriminator.") for name in found)
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
-    assert load_checkpoint(outcome.checkpoint).student_steps == 1
+    assert load_checkpoint(outcome.checkpoint).stored.student_steps == 1
     with pytest.raises(CheckpointError, match="holds a student, no teacher; go on from it with init_from"):
         load_teacher(outcome.checkpoint, whole.network)
     again = settings_from("distil", {**TINY, "data": "x", "output": "y", "init_from": str(outcome.checkpoint)})
@@ -189,7 +189,7 @@ def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
 def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path: Path) -> None:
     leiali = distil_settings(DATA / "leiali_tiny.ckpt", photos, tmp_path, L1_ALONE, patch=32)
     assert leiali.network.family == "leiali"
-    assert leiali.noise_schedule == load_checkpoint(DATA / "leiali_tiny.ckpt").schedule
+    assert leiali.noise_schedule == load_checkpoint(DATA / "leiali_tiny.ckpt").stored.schedule
     small = load_settings(
         "distil", "distil_small", [f"teacher={DATA / 'mindediting_tiny.ckpt'}", "data=x", "output=y", "distil.steps=2"]
     )

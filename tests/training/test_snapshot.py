@@ -83,8 +83,8 @@ def test_the_export_finds_the_averaged_weights(tmp_path: Path, network: dict) ->
     saved = snapshots_of(settings, seed=2)
     checkpoint = load_checkpoint(saved.save(Position(3)))
     assert checkpoint.config == settings.network
-    assert checkpoint.schedule == settings.noise_schedule  # linear, not the default
-    assert (checkpoint.res_rescale, checkpoint.clip_denoised) == (3.0, True)
+    assert checkpoint.stored.schedule == settings.noise_schedule  # linear, not the default
+    assert (checkpoint.stored.res_rescale, checkpoint.stored.clip_denoised) == (3.0, True)
     recipe = RecipeOptions().recipe(checkpoint)
     assert (recipe.schedule.name, recipe.res_rescale, recipe.clip_denoised) == ("linear", 3.0, True)
     assert RecipeOptions(clip_denoised=False).recipe(checkpoint).clip_denoised is False

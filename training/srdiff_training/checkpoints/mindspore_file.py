@@ -12,6 +12,8 @@ import numpy as np
 from srdiff.errors import CheckpointError
 from srdiff.wire_format import CutShort, Field, Message, fields
 
+from .to_float32 import bfloat16_to_float32, to_float32
+
 # Field numbers of MindSpore's checkpoint.proto.
 _VALUE = 1
 _TAG, _TENSOR, _MAP = 1, 2, 3
@@ -70,17 +72,6 @@ def read_mindspore_file(path: Path) -> MindSporeFile:
                 raise CheckpointError(
                     f"{path} is damaged or no MindSpore checkpoint: {error}; give another copy of it"
                 ) from error
-
-
-def to_float32(array: np.ndarray) -> np.ndarray:
-    """A copy; what is beyond float32 becomes infinity without a word."""
-    with np.errstate(over="ignore"):
-        return array.astype(np.float32)
-
-
-def bfloat16_to_float32(halves: np.ndarray) -> np.ndarray:
-    """Bits of bfloat16, as uint16: the upper half of a float32."""
-    return (halves.astype(np.uint32) << 16).view(np.float32)
 
 
 def _checked_end(content: Message) -> int:

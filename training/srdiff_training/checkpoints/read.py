@@ -11,6 +11,7 @@ from srdiff.errors import CheckpointError
 
 from .foreign_files import HEAD, foreign_kind
 from .mindspore_file import MindSporeFile, is_mindspore_file, read_mindspore_file
+from .safetensors_file import is_safetensors_file, read_safetensors_file
 from .torch_file import is_torch_file, read_torch_file
 
 Tensors = Dict[str, np.ndarray]
@@ -35,11 +36,15 @@ def read_file(path: Path) -> MindSporeFile:
     kind = foreign_kind(head)
     if kind is not None:
         raise CheckpointError(f"{path} {kind}")
-    if is_torch_file(path):
+    if is_torch_file(head):
         return MindSporeFile(read_torch_file(path), {})
+    if is_safetensors_file(head):
+        return MindSporeFile(read_safetensors_file(path), {})
     if is_mindspore_file(head):
         return read_mindspore_file(path)
-    raise CheckpointError(f"{path} is neither a MindSpore nor a PyTorch checkpoint; give the file that training wrote")
+    raise CheckpointError(
+        f"{path} is neither a MindSpore nor a PyTorch checkpoint, nor safetensors; give the file that training wrote"
+    )
 
 
 def _head(path: Path) -> bytes:

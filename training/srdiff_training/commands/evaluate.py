@@ -71,7 +71,7 @@ def main(
 
     With --ckpt, --bundle or both. Both get the same noise, and the last column is the PSNR of one result against the
     other: what deployment changes. Below 60 dB in float32 that is an error (exit code 1). Sampled is as the bundle
-    says; --schedule to --margin are for a checkpoint alone.
+    says; --weights to --margin are for a checkpoint alone.
     """
     if ckpt is None and bundle is None:
         raise click.UsageError("give a checkpoint with --ckpt, a bundle with --bundle, or both")
@@ -107,7 +107,7 @@ def _open(
     ckpt: Path | None, bundle: Path | None, recipe: RecipeOptions, engine: str, precision: str, threads: int | None
 ) -> dict[str, Upscaler]:
     if bundle is not None and recipe != RecipeOptions():
-        raise OptionError("a bundle says itself how it is sampled; leave out --schedule to --margin")
+        raise OptionError("a bundle says itself how it is sampled; leave out --weights to --margin")
     deployed = None
     if bundle is not None:
         deployed = Upscaler.from_bundle(bundle, engine=engine, precision=precision, threads=threads)
@@ -133,7 +133,8 @@ def _open(
 
 def _describe(path: Path | None, upscaler: Upscaler) -> str:
     engine = upscaler.engine
-    return f"{path}, {engine.name} {engine.device} {engine.precision}"
+    weights = upscaler.bundle.manifest.origin.get("weights")
+    return f"{path}, {engine.name} {engine.device} {engine.precision}" + (f", weights {weights}" if weights else "")
 
 
 def _require_parity(parities: list[tuple[float, str]], models: dict[str, Upscaler]) -> None:

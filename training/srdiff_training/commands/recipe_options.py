@@ -8,12 +8,18 @@ import click
 
 from srdiff.schedule import BETAS
 
+from ..checkpoints.weights import WEIGHTS
 from ..model.families import FAMILIES
 from ..model.recipe import DEFAULT_SCHEDULE, DEFAULT_TIMESTEPS
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _OPTIONS = (
+    click.option(
+        "--weights",
+        type=click.Choice(list(WEIGHTS)),
+        help="Averaged or raw weights, of a checkpoint that has both.  [default: averaged]",
+    ),
     click.option(
         "--schedule",
         type=click.Choice(list(BETAS)),
@@ -22,9 +28,7 @@ _OPTIONS = (
     click.option(
         "--timesteps",
         type=click.IntRange(1),
-        default=DEFAULT_TIMESTEPS,
-        show_default=True,
-        help="Length of the schedule, where the checkpoint has none.",
+        help=f"Length of the schedule.  [default: the checkpoint's, else {DEFAULT_TIMESTEPS}]",
     ),
     click.option(
         "--res-rescale",

@@ -12,6 +12,7 @@ from srdiff.errors import OptionError
 from srdiff.manifest import GraphFiles
 from srdiff.upscaler import Upscaler
 
+from ..checkpoints.weights import RAW
 from .checkpoint import load_checkpoint
 from .graphs import CellEngine, time_bias_table
 from .manifest import network_manifest
@@ -27,11 +28,14 @@ class CellSource(GraphSource):
         network: the cells; the time bias is that of their present weights.
         recipe: how they are sampled.
         name: of the model, for messages.
+        weights: which of a checkpoint's they are; empty where there is one kind.
     """
 
-    def __init__(self, network: SRDiff, recipe: Recipe, name: str = "network") -> None:
+    def __init__(self, network: SRDiff, recipe: Recipe, name: str = "network", weights: str = "") -> None:
         self.path = Path(name)
-        self.manifest = network_manifest(network.config, recipe, name, (GraphFiles("onnx", "encoder", "step"),))
+        graphs = (GraphFiles("onnx", "encoder", "step"),)
+        origin = {"weights": weights} if weights else None
+        self.manifest = network_manifest(network.config, recipe, name, graphs, origin=origin)
         self._time_bias = time_bias_table(network, recipe.schedule.timesteps)
 
     def read(self, name: str) -> bytes:
@@ -52,9 +56,9 @@ def open_checkpoint(ckpt: Path, options: RecipeOptions) -> Upscaler:
         CheckpointError: the checkpoint cannot be read.
         OptionError: an option is outside what it may be.
     """
-    checkpoint = load_checkpoint(ckpt)
+    checkpoint = load_checkpoint(ckpt, weights=options.weights)
     network, recipe = checkpoint.build(), options.recipe(checkpoint)
-    return Upscaler(CellSource(network, recipe, ckpt.stem), CellEngine(network, recipe.clip_denoised))
+    return Upscaler(CellSource(network, recipe, ckpt.stem, checkpoint.taken), CellEngine(network, recipe.clip_denoised))
 
 
 def open_source(ckpt: Path, bundle: GraphSource, graph_format: str = "onnx") -> Upscaler:
@@ -69,7 +73,8 @@ def open_source(ckpt: Path, bundle: GraphSource, graph_format: str = "onnx") -> 
         CheckpointError: the checkpoint cannot be read.
         OptionError: it holds another network than the bundle.
     """
-    network = load_checkpoint(ckpt).build()
+    is_raw = bundle.manifest.origin.get("weights", "").startswith(RAW)
+    network = load_checkpoint(ckpt, weights=RAW if is_raw else None).build()
     recorded = bundle.manifest.network
     found = vars(network.config)
     wrong = [name for name, value in recorded.items() if name in found and _plain(found[name]) != value]

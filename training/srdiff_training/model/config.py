@@ -64,6 +64,14 @@ class NetworkConfig:
         return tuple(self.unet_channels * mult for mult in self.unet_mults)
 
     @property
+    def least_parameters(self) -> int:
+        """Fewer numbers than the networks have, and not many fewer: the largest convolutions alone."""
+        kernel = 2 * self.scale - self.record.cond_kernel_less
+        dense = self.encoder_channels * self.encoder_growth + (self.encoder_channels + 4 * self.encoder_growth)
+        blocks = 27 * self.encoder_blocks * max(dense, self.encoder_channels**2)
+        return 27 * sum(width**2 for width in self.widths) + blocks + kernel**2 * self.unet_channels
+
+    @property
     def hr_multiple(self) -> int:
         """What the sides of the result must divide by: two per downsampling."""
         return 2 ** (len(self.unet_mults) - 1)

@@ -78,15 +78,16 @@ def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     from ..model.checkpoint import load_checkpoint  # loads MindSpore
 
     checkpoint = load_checkpoint(path)
-    config, schedule = checkpoint.config, checkpoint.schedule
+    config, stored = checkpoint.config, checkpoint.stored
     found: dict[str, Any] = {"network": {**vars(config), "unet_mults": list(config.unet_mults)}}
-    if schedule is not None and "schedule" not in values:
+    schedule = None if "schedule" in values else stored.schedule
+    if schedule is not None:
         if schedule.name == "custom":
             raise OptionError(
                 f"{path} has a noise schedule of its own and srdiff-train knows cosine and linear; name the nearest, "
                 "schedule=NAME timesteps=NUMBER"
             )
         found.update(schedule=schedule.name, timesteps=schedule.timesteps)
-    if checkpoint.res_rescale is not None:
-        found["res_rescale"] = checkpoint.res_rescale
+    if "res_rescale" not in values and stored.res_rescale is not None:
+        found["res_rescale"] = stored.res_rescale
     return found

@@ -23,8 +23,8 @@ from srdiff.atomic_files import atomic_file
 from srdiff.errors import CheckpointError, OptionError
 
 from ..checkpoints.read import Tensors, read_file, read_tensors
-from ..model.checkpoint import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from ..model.parameter_names import to_public_layout
+from ..model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
 from .settings import TrainSettings, settings_from

@@ -11,7 +11,7 @@ from mindspore import Parameter, nn
 
 from srdiff.errors import CheckpointError
 
-from ..checkpoints.read import read_tensors
+from ..checkpoints.weights import read_weights
 from ..model.checkpoint import load_checkpoint
 from ..model.config import NetworkConfig
 from ..model.parameter_names import public_name, rrdb_name, to_own_layout
@@ -33,7 +33,7 @@ def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) ->
     Raises:
         CheckpointError: the file cannot be read, is no RRDB, or has other sizes.
     """
-    tensors = read_tensors(path)
+    tensors = read_weights(path).tensors
     if "conv_first.weight" not in tensors:
         raise CheckpointError(
             f"{path} is no RRDB checkpoint: it lacks conv_first.weight; for weights of a whole SRDiff use init_from"

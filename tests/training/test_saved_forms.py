@@ -1,0 +1,363 @@
+"""Checkpoints as people save them: wrapped, averaged, in halves, with settings beside them; and hostile ones."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import io
+import pickle
+import resource
+import struct
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from srdiff.errors import CheckpointError, OptionError
+from srdiff.schedule import cosine_betas, linear_betas
+
+torch = pytest.importorskip("torch")
+ms = pytest.importorskip("mindspore")
+
+from racing.torch_reference import random_state  # noqa: E402
+
+from srdiff_training.checkpoints.read import read_tensors  # noqa: E402
+from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint  # noqa: E402
+from srdiff_training.model.config import NetworkConfig  # noqa: E402
+from srdiff_training.model.recipe_options import RecipeOptions  # noqa: E402
+
+CONFIG = NetworkConfig("leiali", 2, 2, 2, 1, unet_channels=4, unet_mults=(1, 2))
+STATE = random_state(CONFIG)
+AVERAGED = {name: tensor + 1 for name, tensor in STATE.items()}
+BUFFERS = {"betas": torch.tensor(cosine_betas(100), dtype=torch.float32)}
+
+
+def saved(folder: Path, content: Any, **options: Any) -> Path:
+    torch.save(content, str(folder / "model.pth"), **options)
+    return folder / "model.pth"
+
+
+def under(prefix: str, state: dict = STATE) -> dict:
+    return {prefix + name: tensor for name, tensor in state.items()}
+
+
+def is_state(checkpoint: Checkpoint, state: dict) -> bool:
+    return sorted(checkpoint.tensors) == sorted(state) and all(
+        np.array_equal(checkpoint.tensors[name], tensor.float().numpy()) for name, tensor in state.items()
+    )
+
+
+WRAPPED = {
+    **{prefix: under(prefix) for prefix in ("module.", "_orig_mod.", "model.", "network.")},
+    "compiled and parallel": under("module._orig_mod.model."),
+    "compiled within": {name.replace("denoise_fn.", "denoise_fn._orig_mod."): t for name, t in STATE.items()},
+    "parallel within": {name.replace("denoise_fn.", "model.denoise_fn.module."): t for name, t in STATE.items()},
+    "nested": {"epoch": 3, "model": {"state_dict": under("module.")}, "optimizer": {"exp_avg": torch.ones(3)}},
+    "lightning": {
+        "epoch": 3, "global_step": 5, "pytorch-lightning_version": "2.5.0",
+        "state_dict": under("model.", {**STATE, **BUFFERS}),
+        "loops": {"fit_loop": {"state_dict": {}}}, "callbacks": {"ModelCheckpoint": {"best": torch.tensor(1.0)}},
+        "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}}], "lr_schedulers": [], "hparams_name": "kwargs",
+        "hyper_parameters": OrderedDict(args=argparse.Namespace(lr=1e-3, path=Path("/data"))),
+    },
+    "numpy beside": {
+        "state_dict": STATE, "best": np.float64(27.5), "steps": np.int64(3), "array": np.ones(3),
+        "args": argparse.Namespace(a=[1]), "when": datetime.datetime(2026, 1, 1),
+        "random": {"numpy": np.random.RandomState(0).get_state(), "torch": torch.get_rng_state()},
+        "kinds": {torch.float32, torch.Size([1])}, "device": torch.device("cpu"), "complex": 1j, 7: torch.ones(1),
+    },
+    "parameters": {name: torch.nn.Parameter(tensor) for name, tensor in STATE.items()},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("form", WRAPPED)
+def test_wrapped_weights_are_the_same_weights(tmp_path: Path, form: str, is_zip: bool) -> None:
+    checkpoint = load_checkpoint(saved(tmp_path, WRAPPED[form], _use_new_zipfile_serialization=is_zip))
+    assert is_state(checkpoint, STATE)
+    assert (checkpoint.config, checkpoint.weights, checkpoint.taken) == (CONFIG, None, "")
+    assert (checkpoint.stored.schedule is None) == (form != "lightning")
+
+
+def test_the_mindspore_wrapper(tmp_path: Path) -> None:
+    config = NetworkConfig("mindediting", 2, 2, 2, 1, unet_channels=4, unet_mults=(1, 2))
+    state = {name: tensor.numpy() for name, tensor in random_state(config).items()}
+    content = [{"name": f"network.{name}", "data": ms.Tensor(array)} for name, array in state.items()]
+    content += [{"name": f"moment1.network.{name}", "data": ms.Tensor(array)} for name, array in state.items()]
+    ms.save_checkpoint(content, str(tmp_path / "a.ckpt"))
+    tensors = load_checkpoint(tmp_path / "a.ckpt").tensors
+    assert sorted(tensors) == sorted(state) and all(np.array_equal(tensors[name], state[name]) for name in state)
+
+
+ENCODER = {name: tensor for name, tensor in STATE.items() if name.startswith("rrdb.")}
+DENOISER = {name: tensor for name, tensor in AVERAGED.items() if name.startswith("denoise_fn.")}
+BOTH = {
+    "basicsr": {"params": STATE, "params_ema": AVERAGED},
+    "ema beside": {"model": STATE, "ema": AVERAGED, "step": 3},
+    "ema-pytorch": {
+        "model": STATE,
+        "ema": {**under("online_model."), **under("ema_model.", AVERAGED), "initted": torch.tensor(True)},
+    },
+    "in one dictionary": {**under("model."), **under("model_ema.", AVERAGED)},
+    "names without dots": {
+        **under("model."),
+        **{"model_ema." + name.replace(".", ""): tensor for name, tensor in AVERAGED.items()},
+    },
+    "lightning": {"state_dict": under("model.", AVERAGED), "current_model_state": under("model.")},
+    "this trainer's": {**AVERAGED, **under("raw.")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", BOTH)
+def test_averaged_weights_and_raw_ones(tmp_path: Path, form: str) -> None:
+    path = saved(tmp_path, BOTH[form])
+    for wanted, state, taken in (
+        (None, AVERAGED, "ema, raw left out"),
+        ("ema", AVERAGED, "ema, raw left out"),
+        ("raw", STATE, "raw, ema left out"),
+    ):
+        checkpoint = load_checkpoint(path, weights=wanted)
+        assert is_state(checkpoint, state) and checkpoint.taken == taken, wanted
+
+
+def test_a_frozen_encoder_has_no_average(tmp_path: Path) -> None:
+    path = saved(tmp_path, {"model": {**STATE, **BUFFERS}, "ema": DENOISER})
+    checkpoint = load_checkpoint(path)
+    assert is_state(checkpoint, {**ENCODER, **DENOISER})
+    assert checkpoint.stored.schedule is not None
+
+
+@pytest.mark.parametrize(
+    "content", [under("ema_model.", AVERAGED), {**under("module.", AVERAGED), "n_averaged": torch.tensor(5)}]
+)
+def test_averaged_weights_alone(tmp_path: Path, content: dict) -> None:
+    path = saved(tmp_path, content)
+    assert is_state(load_checkpoint(path), AVERAGED) and load_checkpoint(path, weights="ema").taken == "ema"
+    with pytest.raises(CheckpointError, match="has no raw weights of a network; leave the option weights out"):
+        load_checkpoint(path, weights="raw")
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    path = saved(tmp_path, STATE)
+    assert is_state(load_checkpoint(path, weights="raw"), STATE)
+    with pytest.raises(CheckpointError, match="has no averaged weights"):
+        load_checkpoint(path, weights="ema")
+    with pytest.raises(OptionError, match="choose one of ema, raw"):
+        load_checkpoint(path, weights="best")
+
+
+def test_two_networks_are_not_mixed(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="twice, the second as network"):
+        load_checkpoint(saved(tmp_path, {**under("model."), **under("network.", AVERAGED)}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_safetensors(tmp_path: Path, dtype: torch.dtype) -> None:
+    save_file = pytest.importorskip("safetensors.torch").save_file
+    state = {name: tensor.to(dtype).contiguous() for name, tensor in {**STATE, **BUFFERS}.items()}
+    path = tmp_path / "a.safetensors"
+    save_file(under("model.", state), str(path), metadata={"format": "pt"})
+    checkpoint = load_checkpoint(path)
+    assert is_state(checkpoint, {name: state[name] for name in STATE})
+    assert checkpoint.stored.schedule is not None and checkpoint.stored.schedule.name == "cosine"
+    for size in (100, path.stat().st_size - 1):
+        (tmp_path / "b.safetensors").write_bytes(path.read_bytes()[:size])
+        with pytest.raises(CheckpointError, match="is damaged or cut short"):
+            load_checkpoint(tmp_path / "b.safetensors")
+
+
+def test_the_newer_weight_norm(tmp_path: Path) -> None:
+    state = random_state(CONFIG, weight_norm=True)
+    expected = load_checkpoint(saved(tmp_path, state)).tensors
+    newer = {n.replace("weight_g", "parametrizations.weight.original0"): t for n, t in state.items()}
+    newer = {n.replace("weight_v", "parametrizations.weight.original1"): t for n, t in newer.items()}
+    found = load_checkpoint(saved(tmp_path, newer)).tensors
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize(("name", "betas"), [("cosine", cosine_betas), ("linear", linear_betas)])
+def test_rounded_betas_are_the_schedule_they_were(tmp_path: Path, name: str, betas: Any, dtype: torch.dtype) -> None:
+    stored = torch.tensor(betas(100)).to(dtype)
+    schedule = load_checkpoint(saved(tmp_path, {**STATE, "betas": stored})).stored.schedule
+    assert schedule is not None and schedule.name == name
+    np.testing.assert_array_equal(schedule.betas, betas(100))
+
+
+@pytest.mark.parametrize("betas", [cosine_betas(100, s=0.02), np.linspace(0.01, 0.1, 100) ** 2])
+def test_other_rounded_betas_are_none(tmp_path: Path, betas: np.ndarray) -> None:
+    stored = torch.tensor(betas, dtype=torch.float16)
+    schedule = load_checkpoint(saved(tmp_path, {**STATE, "betas": stored})).stored.schedule
+    assert schedule is not None and schedule.name == "custom"
+
+
+def test_an_option_overrides_what_it_names(tmp_path: Path) -> None:
+    content = {**STATE, "betas": torch.full((100,), 2.0), "srdiff_res_rescale": torch.tensor([float("nan")])}
+    checkpoint = load_checkpoint(saved(tmp_path, content))
+    recipe = RecipeOptions(schedule="cosine", res_rescale=2.5).recipe(checkpoint)
+    assert (recipe.schedule.name, recipe.schedule.timesteps, recipe.res_rescale) == ("cosine", 100, 2.5)
+    with pytest.raises(CheckpointError, match="100 betas that are no noise schedule"):
+        RecipeOptions(res_rescale=2.5).recipe(checkpoint)
+    known = load_checkpoint(saved(tmp_path, {**STATE, **BUFFERS}))
+    assert RecipeOptions(timesteps=50).recipe(known).schedule.timesteps == 50
+    assert RecipeOptions(timesteps=100).recipe(known).schedule == known.stored.schedule
+    custom = load_checkpoint(saved(tmp_path, {**STATE, "betas": torch.linspace(0.1, 0.2, 10)}))
+    with pytest.raises(OptionError, match="has 10 betas of no known schedule"):
+        RecipeOptions(timesteps=50).recipe(custom)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.0, -1.0, 1e9])
+@pytest.mark.parametrize("name", ["srdiff_res_rescale", "srdiff_student_steps"])
+def test_impossible_numbers_of_the_trainer(tmp_path: Path, name: str, value: float) -> None:
+    checkpoint = load_checkpoint(saved(tmp_path, {**STATE, name: torch.tensor([value])}))
+    with pytest.raises(CheckpointError, match=f"model.pth has {name}"):
+        RecipeOptions().recipe(checkpoint)
+
+
+# What is refused, and why
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CheckpointError) as info:
+        load_checkpoint(path)
+    message = str(info.value)
+    assert message.startswith(str(path)) and "\n" not in message
+    return message[len(str(path)) + 1 :]
+
+
+NAME = "denoise_fn.final_conv.1.bias"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (lambda: torch.ones(3).to_sparse(), "that is sparse"),
+        (lambda: torch.ones(3, 3).to_sparse_csr(), "that is sparse"),
+        (lambda: torch.ones(3, device="meta"), "that is on the meta device, without numbers"),
+        (lambda: torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.qint8), "that is quantized"),
+        (lambda: torch.ones(1).expand(3), "of repeated numbers"),
+        (lambda: torch.ones(1).expand(1 << 39), "of repeated numbers"),
+        (lambda: torch.ones(3) * 1j, "of type ComplexFloat, whose numbers are not read"),
+        (lambda: torch.ones(3).to(torch.float8_e4m3fn), "that is of a rare type of number"),
+        (lambda: torch.ones([1] * 9), "of 9 axes"),
+    ],
+    ids=["sparse", "csr", "meta", "quantized", "expanded", "expanded far", "complex", "float8", "axes"],
+)
+def test_tensors_that_are_no_plain_numbers(tmp_path: Path, tensor: Any, said: str, is_zip: bool) -> None:
+    path = saved(tmp_path, {**STATE, NAME: tensor()}, _use_new_zipfile_serialization=is_zip)
+    message = refusal(path)
+    assert f"has a tensor {NAME} {said}" in message and "complete" not in message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (torch.nn.Linear(1, 1), "holds a torch.nn.modules.linear.Linear, which is not read"),
+        ({**STATE, "extra": pytest.Session}, "holds a _pytest.main.Session"),
+        ({"conv_first.weight": torch.ones(1), "body.0.rdb1.conv1.weight": torch.ones(1)}, "an RRDBNet of BasicSR"),
+        (under("", ENCODER), "an SRDiff's encoder without its noise predictor"),
+        (DENOISER, "an SRDiff's noise predictor without its encoder"),
+        ({"denoise_fn.downs.0.weight": torch.ones(1), "denoise_fn.noise_level_mlp.1.weight": torch.ones(1)}, "SR3"),
+        ({"features.0.weight": torch.ones(1)}, "a VGG"),
+        ({"some.weight": torch.ones(1)}, "it has some.weight"),
+    ],
+    ids=["module", "class", "esrgan", "encoder", "denoiser", "sr3", "vgg", "unknown"],
+)
+def test_other_things_are_said_to_be_what_they_are(tmp_path: Path, content: Any, said: str) -> None:
+    message = refusal(saved(tmp_path, content))
+    assert said in message and "complete" not in message
+
+
+def test_other_archives_are_said_to_be_what_they_are(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", a=np.ones(3))
+    assert "is an archive of NumPy arrays" in refusal(tmp_path / "a.npz")
+    torch.jit.script(torch.nn.Linear(1, 1)).save(str(tmp_path / "a.pt"))
+    assert "is a TorchScript program" in refusal(tmp_path / "a.pt")
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"a": 1}, protocol=2))
+    assert "is a pickle of something else" in refusal(tmp_path / "a.pkl")
+
+
+def rezipped(path: Path, compression: int, **changed: bytes) -> Path:
+    """The same archive, its parts compressed or replaced."""
+    target = path.with_name("changed.pth")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w", compression) as new:
+        for name in old.namelist():
+            new.writestr(name, changed.get(Path(name).name.replace(".", "_"), old.read(name)))
+    return target
+
+
+ENDLESS = {
+    "lists": b"\x80\x02" + b"]" * (1 << 19),
+    "more than a pickle may have": b"\x80\x02" + b"]" * (5 << 20) + b".",
+    "a place in the memo": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "an array of bytes": b"\x80\x05\x96\xff\xff\xff\xff\xff\xff\xff\x00.",
+    "a number's digits": b"L" + b"9" * (1 << 20) + b"L\n.",
+    "a hash": b"\x80\x02})" + b"2\x86" * 60 + b"Ns.",
+    "no stack": b"\x80\x02R.",
+    "no mark": b"\x80\x02u.",
+    "itself": b"\x80\x02}q\0(X\x01\0\0\0ah\0u.",
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_pickles_without_end(tmp_path: Path, name: str) -> None:
+    path = saved(tmp_path, {"a": torch.ones(1)})
+    refusal(rezipped(path, zipfile.ZIP_STORED, data_pkl=ENDLESS[name]))
+
+
+def test_bombs_take_no_memory(tmp_path: Path) -> None:
+    """Compressed parts, numbers that many tensors share, shapes that claim a network of any size."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    big = saved(tmp_path, {**STATE, NAME: torch.zeros(1 << 22)})
+    assert "is compressed inside" in refusal(rezipped(big, zipfile.ZIP_DEFLATED))
+    shared = torch.zeros(1 << 20)
+    many = saved(tmp_path, {f"a{number}.w": shared.view(-1) for number in range(2000)})
+    assert "tensors of more numbers than it has bytes" in refusal(many)
+    claims = {**STATE, "denoise_fn.downs.1.0.mlp.1.bias": torch.zeros(1 << 20)}
+    assert "numbers where a network of the sizes that its shapes tell has more than" in refusal(saved(tmp_path, claims))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000  # KiB; the largest file has 16 MB
+
+
+def test_numbers_that_are_not_there(tmp_path: Path) -> None:
+    """A storage shorter than its pickle says, in both layouts."""
+    path = saved(tmp_path, {"some.weight": torch.arange(10.0)})
+    with zipfile.ZipFile(path) as archive:
+        (data,) = [name for name in archive.namelist() if "/data/" in name]
+    changed = rezipped(path, zipfile.ZIP_STORED, **{Path(data).name: bytes(36)})
+    assert "10 numbers of type Float are 36 bytes" in refusal(changed)
+    legacy = saved(tmp_path, {"some.weight": torch.arange(10.0)}, _use_new_zipfile_serialization=False)
+    content = legacy.read_bytes()
+    legacy.write_bytes(content.replace(struct.pack("<q", 10), struct.pack("<q", 11)))
+    assert "check that the file is complete" in refusal(legacy)
+    legacy.write_bytes(content.replace(struct.pack("<q", 10), struct.pack("<q", -1)))
+    refusal(legacy)
+
+
+def test_torch_is_not_needed(tmp_path: Path) -> None:
+    """Nor loaded: who deploys has no use for it."""
+    import subprocess
+    import sys
+
+    path = saved(tmp_path, STATE)
+    script = (
+        "import sys; sys.modules['torch'] = None; from pathlib import Path; "
+        "from srdiff_training.checkpoints.read import read_tensors; print(len(read_tensors(Path(sys.argv[1]))))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == len(STATE)
+    assert len(read_tensors(path)) == len(STATE)
+
+
+def test_both_orders_of_bytes(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({"a.weight": torch.arange(3.0)}, buffer)
+    (tmp_path / "a.pth").write_bytes(buffer.getvalue())
+    swapped = rezipped(
+        tmp_path / "a.pth", zipfile.ZIP_STORED, byteorder=b"big", **{"0": np.arange(3, dtype=">f4").tobytes()}
+    )
+    np.testing.assert_array_equal(read_tensors(swapped)["a.weight"], [0, 1, 2])
