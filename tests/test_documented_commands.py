@@ -51,8 +51,9 @@ class Documented:
 
     @property
     def words(self) -> list[str]:
-        """Without what a shell does: the pipe before it, the redirection behind."""
-        words = shlex.split(self.line.rpartition("| ")[2], comments=True)
+        """Without what a shell does: the pipe before it, the redirection behind, variables."""
+        line = re.sub(r"\$\w+", "0", self.line.rpartition("| ")[2])  # a variable, as of a job array
+        words = shlex.split(line, comments=True)
         return words[: words.index(">")] if ">" in words else words
 
     @property
