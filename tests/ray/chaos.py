@@ -100,10 +100,13 @@ class Chaos:
 
     def worker(self) -> None:
         raylets = {self._raylet(node) for node in self._cluster.list_all_nodes()}
-        workers = [process for process, parent in _map_workers() if parent in raylets]
-        if workers:
-            os.kill(self._rng.choice(workers), signal.SIGKILL)
-            self.counts["workers"] += 1
+        deadline = time.monotonic() + WAIT
+        workers: list[int] = []
+        while not workers:  # those of a killed driver's are gone before the next one's are there
+            assert time.monotonic() < deadline and self._driver.poll() is None, self._log()
+            workers = [process for process, parent in _map_workers() if parent in raylets]
+        os.kill(self._rng.choice(workers), signal.SIGKILL)
+        self.counts["workers"] += 1
 
     def node(self) -> None:
         """One of those that the driver is not on; another comes for it."""

@@ -109,7 +109,7 @@ def test_a_worker_that_is_not_like_the_first_one_refuses(address):
 
 @pytest.mark.slow
 def test_killed_workers_nodes_and_drivers(tmp_path):
-    """Twenty kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos``."""
+    """17 kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos --images 300 --kills 20``."""
     survive(tmp_path, images=24, kills=3, rng=random.Random(0))
 
 
