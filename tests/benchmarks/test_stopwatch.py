@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Mapping
 
 import numpy as np
@@ -75,6 +76,27 @@ def test_both_graphs_as_one_are_the_step() -> None:
     Upscaler(Bundle(GOLDEN), engine).upscale(np.zeros((*LR, 3), np.uint8), steps=1)
     assert watch.calls == {"compile": 1, "encoder": 0, "step": 1} and watch.seconds["step"] > 0
     assert watch.shapes["encoder"] == {"lr": (1, 3, *LR)} and "cond" in watch.shapes["step"]
+
+
+def test_graphs_that_compile_side_by_side_are_timed_once() -> None:
+    class Slow(Engine):
+        name, device, precision = "slow", "cpu", "fp32"
+
+        def compile(self, model: bytes, shapes: Shapes) -> Graph:
+            time.sleep(0.2)
+            return open_engine("auto", "cpu", "fp32", 1, formats=("onnx",)).compile(model, shapes)
+
+    engine = Slow()
+    watch = Stopwatch(engine, "no library")
+    upscaler = Upscaler(Bundle(GOLDEN), engine)
+    begin = time.perf_counter()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda name: engine.compile(*upscaler_graph(upscaler, name)), ("encoder", "step")))
+    assert 0.2 < watch.seconds["compile"] < time.perf_counter() - begin < 2 * watch.seconds["compile"]
+
+
+def upscaler_graph(upscaler: Upscaler, name: str) -> tuple[bytes, Shapes]:
+    return upscaler._models[None][name], upscaler.bundle.manifest.input_shapes(name, *LR)
 
 
 def test_a_loop_that_does_not_call_its_graph_is_timed() -> None:
