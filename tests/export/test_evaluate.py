@@ -120,7 +120,7 @@ def test_a_bundle_that_is_off_is_an_error(data, export_golden, monkeypatch):
         (["--ckpt", DATA / "README.md"], "neither a MindSpore nor a PyTorch checkpoint"),
         (["--bundle", "."], "is not a bundle"),
         (["--ckpt", TINY, "--bundle", DEFAULT_MODEL], "exported from"),
-        (["--bundle", DEFAULT_MODEL, "--clip-denoised"], "leave out --schedule"),
+        (["--bundle", DEFAULT_MODEL, "--clip-denoised"], "leave out --weights"),
         (["--bundle", DEFAULT_MODEL, "--steps", 101], "1 to 100"),
         (["--bundle", DEFAULT_MODEL, "--steps", 1, "--crop", 16], "leaves nothing"),
         (["--ckpt", TINY, "--res-rescale", 0], "--res-rescale"),
