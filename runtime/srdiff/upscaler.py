@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from math import gcd
 from pathlib import Path
@@ -15,9 +12,9 @@ from typing import Any, Mapping
 import numpy as np
 
 from .bundle import Bundle, GraphSource
+from .compiled_graphs import CompiledGraphs
 from .condition_cache import ConditionCache
 from .engines import Engine, Graph
-from .errors import BundleError
 from .forking import keep_in_children
 from .graph_io import COND, ENCODER, JOINED, LR, STEP
 from .machine import usable_memory
@@ -40,8 +37,6 @@ from .whole import whole
 DEFAULT_TILE = 256
 # The least at which windows of the default model differ from the whole image by one level at most.
 DEFAULT_OVERLAP = 32
-# Compiled shapes kept per graph: a service that sees every size must not grow without bound.
-CACHED_SHAPES = 4
 # LR rows that are put together at a time.
 BAND = 64
 
@@ -65,37 +60,20 @@ class Upscaler:
         manifest = bundle.manifest
         self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
-        graphs = bundle.graph_files(engine.graph_format)
-        if not graphs:
-            raise BundleError(
-                f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
-                f"export with --format {engine.graph_format}"
-            )
         own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
         self.tile = self._default_tile() if tile is None else whole("tile", tile, 1)
         self.overlap = own if overlap is None else whole("overlap", overlap, 0)
         fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
-        # By static shape; the only key is None where the graphs take any size.
-        self._models = {
-            files.lr_shape: {ENCODER: bundle.read(files.encoder), STEP: bundle.read(files.step)} for files in graphs
-        }
         self._time_bias = bundle.time_bias()
-        self._compiled: OrderedDict[tuple[str, int, int], Future[Graph]] = OrderedDict()
-        self._lock, self._compiling = threading.Lock(), threading.Lock()
+        self._graphs = CompiledGraphs(bundle, engine)
         self._reopen: tuple[Any, ...] | None = None
-        keep_in_children(self, Upscaler._inherited)
+        keep_in_children(self._graphs, CompiledGraphs.inherited)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Into another process go the arguments alone; there the same engine is opened at the same precision."""
         if self._reopen is None:
             raise PicklingError("this Upscaler was made around an open engine; make it with Upscaler.from_bundle")
         return Upscaler.from_bundle, self._reopen
-
-    def _inherited(self) -> list[object]:
-        """What a forked child must not free; a lock or a compilation that was under way when it began never ends."""
-        self._lock, self._compiling = threading.Lock(), threading.Lock()
-        self._compiled = OrderedDict((key, graph) for key, graph in self._compiled.items() if graph.done())
-        return [self.engine, *self._compiled.values()]
 
     @classmethod
     def from_bundle(
@@ -260,41 +238,15 @@ class Upscaler:
 
     def _fit(self, height: int, width: int) -> tuple[tuple[int, int], int]:
         """The window for an image of this size, and the overlap; a static one may be larger than the image."""
-        shapes = [shape for shape in self._models if shape is not None]
-        if shapes:
-            tile = choose_tile(height, width, shapes, self.overlap)
+        if self._graphs.static:
+            tile = choose_tile(height, width, self._graphs.static, self.overlap)
             return tile, tile_overlap(tile, self.overlap, self._multiple)
         sides = [fit_tile(size, self.tile, self.overlap, self._multiple) for size in (height, width)]
         return (sides[0], sides[1]), self.overlap
 
     def graph(self, name: str, height: int, width: int) -> Graph:
         """The encoder, the step, or both as one graph, for windows of height x width LR pixels, compiled once."""
-        key = (name, height, width)
-        with self._lock:
-            graph = self._compiled.get(key)
-            missing = graph is None
-            if graph is None:
-                graph = self._compiled[key] = Future()
-                while len(self._compiled) > 2 * CACHED_SHAPES:
-                    self._compiled.popitem(last=False)
-            self._compiled.move_to_end(key)
-        if missing:  # others that want it wait for it
-            try:
-                with nullcontext() if self.engine.compiles_at_once else self._compiling:
-                    graph.set_result(self._compile(name, height, width))
-            except BaseException as error:
-                with self._lock:
-                    self._compiled.pop(key, None)
-                graph.set_exception(error)
-        return graph.result()
-
-    def _compile(self, name: str, height: int, width: int) -> Graph:
-        models = self._models[(height, width) if None not in self._models else None]
-        shapes = self.bundle.manifest.input_shapes
-        if name != JOINED:
-            return self.engine.compile(models[name], shapes(name, height, width))
-        both = {**shapes(ENCODER, height, width), **shapes(STEP, height, width)}
-        return self.engine.compile_joined(models[ENCODER], models[STEP], both)
+        return self._graphs.get(name, height, width)
 
 
 def _pad(image: np.ndarray, before: int, height: int, width: int) -> np.ndarray:

@@ -96,7 +96,7 @@ def test_graphs_that_compile_side_by_side_are_timed_once() -> None:
 
 
 def upscaler_graph(upscaler: Upscaler, name: str) -> tuple[bytes, Shapes]:
-    return upscaler._models[None][name], upscaler.bundle.manifest.input_shapes(name, *LR)
+    return upscaler.bundle.read(f"{name}.onnx"), upscaler.bundle.manifest.input_shapes(name, *LR)
 
 
 def test_a_loop_that_does_not_call_its_graph_is_timed() -> None:

@@ -23,7 +23,7 @@ def opened(tile: int | None = None, joins: bool = True) -> Upscaler:
 
 
 def graphs(upscaler: Upscaler) -> set[str]:
-    return {name for name, *_ in upscaler._compiled}
+    return set(upscaler._graphs.names())
 
 
 @pytest.mark.parametrize("tile", [None, 16])
