@@ -6,9 +6,14 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
+import pytest
 import torch
+from racing.torch_reference import random_state
 
+from srdiff.errors import CheckpointError
 from srdiff.schedule import cosine_betas
+from srdiff_training.model.checkpoint import load_checkpoint
+from srdiff_training.model.config import NetworkConfig
 
 # name: (is nested as the trainer does it, is a zip archive)
 TORCH_LAYOUTS = {
@@ -60,3 +65,23 @@ def save_mindspore(path: Path, state: dict[str, torch.Tensor], with_optimizer: b
     parameters = [{"name": name, "data": ms.Tensor(array.astype(np.float32))} for name, array in arrays.items()]
     ms.save_checkpoint(parameters, str(path), append_dict=extra)
     return path
+
+
+SMALL = {
+    family: NetworkConfig(family, 2, 2, 2, 1, unet_channels=4, unet_mults=(1, 2), up_input=True)
+    for family in ("mindediting", "leiali")
+}
+STATES = {family: random_state(config) for family, config in SMALL.items()}
+LEIALI = STATES["leiali"]
+SAVE = {"mindediting": save_mindspore, "leiali": save_torch}
+
+
+def refusal(path: Path, family: str | None = None) -> str:
+    """The sentence with which a checkpoint is refused."""
+    with pytest.raises(CheckpointError) as info:
+        load_checkpoint(path, family)
+    message = str(info.value).replace(f"{path.parent}/", "")  # the folder has the test's name
+    assert message.startswith(path.name)
+    assert "\n" not in message
+    assert ". " not in message  # one sentence
+    return message
