@@ -80,7 +80,8 @@ class Sampling:
             if not loop.resident or done == len(self.plan):  # what lies on a device is looked at once it is here
                 self._require_finite(loop.get(X_NEXT), done)
             self._tell(done, self.windows[0], lambda: loop.get(X0)[0])
-        return loop.get(X_NEXT)[0]
+        x0 = loop.get(X_NEXT)[0]
+        return x0.copy() if loop.resident else x0  # it may lie in memory that goes with the loop
 
     def _lock_step(self, x: np.ndarray) -> np.ndarray:
         """The image as overlapping windows, blended after every step."""

@@ -72,11 +72,13 @@ class BoundLoop(Loop):
             return
         # A value in CANN's memory cannot be updated (onnxruntime_pybind_ortvalue.cc, "Unsupported device"), so it is
         # replaced there.
-        self._inputs[name] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+        # Main memory is taken as it is and written to, by later values and by results that are fed back.
+        own = array.copy() if self._place[0] == "cpu" else array
+        self._inputs[name] = ort.OrtValue.ortvalue_from_numpy(own, *self._place)
         self._binding.bind_ortvalue_input(name, self._inputs[name])
         for output, fed in self._feedback.items():
             if fed == name and output not in self._outputs:  # what is put at first only gives the buffer its size
-                self._outputs[output] = ort.OrtValue.ortvalue_from_numpy(array, *self._place)
+                self._outputs[output] = ort.OrtValue.ortvalue_from_numpy(np.empty_like(array), *self._place)
 
     def run(self) -> None:
         for output, name in self._feedback.items():
