@@ -33,12 +33,12 @@ def atomic_file(path: Path) -> Iterator[Path]:
     itself is yielded for it. Raises OutputError for every OSError in the block, and before it for a folder.
     """
     try:
+        if _is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
+            yield path
+            return
         final = path.resolve()
         if final.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        if final.exists() and not final.is_file():
-            yield final
-            return
         # No mkstemp: its files are private whatever the umask.
         temporary = final.with_name(new_name(final.suffix))
         try:
@@ -65,6 +65,8 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: a file cannot be made there.
     """
+    if _is_stream(path):
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         probe = path.with_name(new_name())
@@ -73,6 +75,11 @@ def require_writable(path: Path) -> None:
         forget(probe.name)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _is_stream(path: Path) -> bool:
+    """A device or a pipe, or a link to one."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def _flush(path: Path) -> None:

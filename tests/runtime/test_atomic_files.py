@@ -99,3 +99,18 @@ def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     with atomic_file(pipe) as path:
         assert path == pipe
     assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="pipes have no names here")
+def test_a_pipe_is_written_itself() -> None:
+    """Its link, as of /dev/stdout and >(command), leads to a name that is no file."""
+    reading, writing = os.pipe()
+    try:
+        target = Path(f"/dev/fd/{writing}")
+        require_writable(target)
+        with atomic_file(target) as path:
+            path.write_bytes(b"whole")
+        assert os.read(reading, 16) == b"whole"
+    finally:
+        os.close(reading)
+        os.close(writing)
