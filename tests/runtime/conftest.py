@@ -27,7 +27,7 @@ def small_upscaler() -> Upscaler:
 def srdiff_run(small_upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """``srdiff-run`` in a folder of its own, with one step and an engine that is open already."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("srdiff.batch.recipe.Upscaler", lambda *_: small_upscaler)
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
 
     def run(*arguments: object, code: int = 0) -> Result:
         words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]

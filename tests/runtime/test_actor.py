@@ -24,7 +24,7 @@ RECIPE = Recipe(JobSettings(sampler=Sampler("ddim", 1)), engine="onnxruntime", d
 
 @pytest.fixture
 def worker(small_upscaler, monkeypatch) -> Worker:
-    monkeypatch.setattr("srdiff.batch.recipe.Upscaler", lambda *_: small_upscaler)
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
     return Worker(RECIPE, 1, lambda pins: None)
 
 
@@ -110,7 +110,7 @@ def test_rows_without_detail(worker, jobs, tmp_path):
 
 
 def test_a_worker_that_may_not_refuses_its_first_rows(small_upscaler, monkeypatch, jobs):
-    monkeypatch.setattr("srdiff.batch.recipe.Upscaler", lambda *_: small_upscaler)
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
 
     def disagree(pins):
         raise OptionError("seed 0 for 1")

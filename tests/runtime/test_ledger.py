@@ -38,7 +38,7 @@ def upscaler() -> Upscaler:
 def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """``srdiff-run`` on a folder of three pictures, with one step and an engine that is open already."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("srdiff.batch.recipe.Upscaler", lambda *_: upscaler)
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: upscaler)
     for number in range(3):
         picture(tmp_path / "in" / f"{number}.png", number)
 

@@ -6,10 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Mapping
 
-from ..bundle import Bundle
 from ..jobs.work import JobSettings
-from ..model_names import bundle_folder
-from ..opening import open_for
 from ..upscaler import Upscaler
 
 
@@ -44,6 +41,13 @@ class Recipe:
         Raises:
             SRDiffError: see :meth:`srdiff.Upscaler.from_bundle`.
         """
-        bundle = Bundle(bundle_folder(self.model))
-        engine = open_for(bundle, self.engine, device or self.device, self.precision, threads, self.options)
-        return Upscaler(bundle, engine, self.tile, self.overlap)
+        return Upscaler.from_bundle(
+            self.model,
+            device or self.device,
+            self.engine,
+            self.precision,
+            threads,
+            self.tile,
+            self.overlap,
+            self.options,
+        )
