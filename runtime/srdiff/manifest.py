@@ -18,8 +18,9 @@ FORMAT = "srdiff-bundle"
 # 2 added prediction, presets, default_preset, overlap and checkpoint; 1 opens for ever.
 FORMAT_VERSION = 2
 PREDICTIONS = ("eps", "x0")
+MAY_BE_NONE = ("overlap", "student_steps")
 CLAMP_LIMIT = 1.0
-# Of what a manifest says: the least that works, and the most that a network could have. None is not looked at.
+# Of what a manifest says: the least that works, and the most that a network could have.
 LIMITS = {
     "scale": (1, 64),
     "hr_multiple": (1, 4096),
@@ -125,7 +126,7 @@ class Manifest:
     def __post_init__(self) -> None:
         for name, (least, most) in LIMITS.items():
             value = getattr(self, name)
-            if value is not None:
+            if value is not None or name not in MAY_BE_NONE:
                 whole(name, value, least, most)
         if not 0 < self.res_rescale < math.inf:
             raise OptionError(f"res_rescale is {self.res_rescale}; it must be a positive number")
