@@ -77,10 +77,11 @@ class Sampling:
                 loop.put(NOISE, noise[None])
             with computing(STEP):
                 loop.run()
-            if not loop.resident or done == len(self.plan):  # what lies on a device is looked at once it is here
+            if not loop.resident:  # what lies on a device is looked at once it is here
                 self._require_finite(loop.get(X_NEXT), done)
             self._tell(done, self.windows[0], lambda: loop.get(X0)[0])
         x0 = loop.get(X_NEXT)[0]
+        self._require_finite(x0, len(self.plan))
         return x0.copy() if loop.resident else x0  # it may lie in memory that goes with the loop
 
     def _lock_step(self, x: np.ndarray) -> np.ndarray:
