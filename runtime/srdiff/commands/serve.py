@@ -18,7 +18,6 @@ from ..engines.device_names import each_device
 from ..errors import OptionError, PackageError
 from ..machine import usable_cpus
 from ..model_names import DEFAULT_MODEL, built_in, bundle_folder
-from ..opening import open_for
 from ..upscaler import Upscaler
 from .command import Command
 from .devices import engine_option
@@ -119,10 +118,14 @@ def openers(bundles: Mapping[str, Bundle], options: Mapping[str, Any]) -> list[C
 
     def open_all(device: str) -> dict[str, Upscaler]:
         return {
-            name: Upscaler(
-                bundle,
-                open_for(bundle, options["engine"], device, options["precision"], threads, chosen),
+            name: Upscaler.from_bundle(
+                bundle.path,
+                device,
+                options["engine"],
+                options["precision"],
+                threads,
                 options["tile"],
+                engine_options=chosen,
             )
             for name, bundle in bundles.items()
         }
