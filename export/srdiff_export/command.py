@@ -106,7 +106,7 @@ def main(
     overwrite: bool,
     inspect: Path | None,
     **options: Any,
-) -> None:
+) -> None:  # long: the options, and what each of three ways takes of them
     """Export an SRDiff checkpoint to a bundle that srdiff-run takes.
 
     Encoder and sampler step become one graph each. Before the bundle gets its name, both run beside the checkpoint's

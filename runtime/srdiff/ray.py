@@ -26,6 +26,7 @@ from .errors import DeviceError, OptionError, PackageError, SRDiffError, one_lin
 from .jobs.sources import find_sources
 from .jobs.targets import Destination, Job
 from .jobs.work import FAILED, Outcome
+from .whole import whole
 
 try:
     import ray
@@ -61,11 +62,9 @@ class Pool:
     images: int = 8
 
     def __post_init__(self) -> None:
-        for name, value in (("workers", 1 if self.workers is None else self.workers), ("cpus", self.cpus)):
-            if value < 1:
-                raise OptionError(f"{name} is {value}; it is at least 1")
-        if self.images < 1:
-            raise OptionError(f"images is {self.images}; it is at least 1")
+        for name, value in (("workers", self.workers), ("cpus", self.cpus), ("images", self.images)):
+            if value is not None or name != "workers":
+                whole(name, value, 1)
         if min([self.gpus, *self.resources.values()]) < 0:
             raise OptionError("a worker's resources are below 0; leave out what it does not need")
 
