@@ -29,8 +29,8 @@ MAX_VALUES = 100_000
 MAX_AXES = 8
 
 
-class MindSporeFile(NamedTuple):
-    """Float32 arrays and words, by name."""
+class FileContent(NamedTuple):
+    """Of a checkpoint of any kind: float32 arrays, and the words that MindSpore puts beside them, by name."""
 
     tensors: dict[str, np.ndarray]
     words: dict[str, str]
@@ -50,7 +50,7 @@ def is_mindspore_file(head: bytes) -> bool:
     return head[:1] == b"\n" or head[:4] in _CIPHERS
 
 
-def read_mindspore_file(path: Path) -> MindSporeFile:
+def read_mindspore_file(path: Path) -> FileContent:
     """All that a checkpoint holds, its sizes checked against one another before any is believed.
 
     Raises:
@@ -86,8 +86,8 @@ def _checked_end(content: Message) -> int:
     return begin
 
 
-def _read(content: mmap.mmap, end: int) -> MindSporeFile:
-    found = MindSporeFile({}, {})
+def _read(content: mmap.mmap, end: int) -> FileContent:
+    found = FileContent({}, {})
     parts: list[_Stored] = []
     for stored in _values(content, end):
         if parts and stored.name != parts[0].name:
@@ -132,7 +132,7 @@ def _text(content: Message, field: Field) -> str:
     return bytes(content[field.begin : min(field.end, field.begin + 1000)]).decode("utf-8")
 
 
-def _keep(content: mmap.mmap, parts: list[_Stored], found: MindSporeFile) -> None:
+def _keep(content: mmap.mmap, parts: list[_Stored], found: FileContent) -> None:
     name, dims, dtype, _ = parts[0]
     if any(part[:3] != parts[0][:3] for part in parts) or name in found.tensors or name in found.words:
         raise ValueError(f"parameter {name!r} is there twice")

@@ -10,7 +10,7 @@ import numpy as np
 from srdiff.errors import CheckpointError
 
 from .foreign_files import HEAD, foreign_kind
-from .mindspore_file import MindSporeFile, is_mindspore_file, read_mindspore_file
+from .mindspore_file import FileContent, is_mindspore_file, read_mindspore_file
 from .safetensors_file import is_safetensors_file, read_safetensors_file
 from .torch_file import is_torch_file, read_torch_file
 
@@ -26,7 +26,7 @@ def read_tensors(path: Path) -> Tensors:
     return read_file(path).tensors
 
 
-def read_file(path: Path) -> MindSporeFile:
+def read_file(path: Path) -> FileContent:
     """Arrays as :func:`read_tensors`, and the words that MindSpore puts beside them.
 
     Raises:
@@ -37,9 +37,9 @@ def read_file(path: Path) -> MindSporeFile:
     if kind is not None:
         raise CheckpointError(f"{path} {kind}")
     if is_torch_file(head):
-        return MindSporeFile(read_torch_file(path), {})
+        return FileContent(read_torch_file(path), {})
     if is_safetensors_file(head):
-        return MindSporeFile(read_safetensors_file(path), {})
+        return FileContent(read_safetensors_file(path), {})
     if is_mindspore_file(head):
         return read_mindspore_file(path)
     raise CheckpointError(
