@@ -57,6 +57,7 @@ class Upscaler:
         self.bundle = bundle
         self.engine = engine
         self.scale = bundle.manifest.scale
+        self._graphs = CompiledGraphs(bundle, engine)
         manifest = bundle.manifest
         self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
@@ -65,7 +66,6 @@ class Upscaler:
         self.overlap = own if overlap is None else whole("overlap", overlap, 0)
         fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
         self._time_bias = bundle.time_bias()
-        self._graphs = CompiledGraphs(bundle, engine)
         self._reopen: tuple[Any, ...] | None = None
         keep_in_children(self._graphs, CompiledGraphs.inherited)
 
