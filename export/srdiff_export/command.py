@@ -10,6 +10,7 @@ import click
 
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
+from srdiff.commands.saying import tell
 from srdiff.errors import OptionError
 from srdiff.manifest import Manifest
 from srdiff.mindspore_log import keep_quiet
@@ -113,7 +114,7 @@ def main(
     own network on every inference engine installed; a difference above the bound is an error and leaves nothing behind.
     """
     if inspect is not None:
-        click.echo(describe(Bundle(inspect)))
+        tell(describe(Bundle(inspect)))
         return
     if bundle is not None:
         if ckpt is not None:
@@ -128,7 +129,7 @@ def main(
         )
         target = output or bundle.with_suffix(f".{formats}.srdiff")
         made, said = convert_bundle(Bundle(bundle), target, wanted, overwrite)
-        click.echo(f"{made.path}: {said}")
+        tell(f"{made.path}: {said}")
         return
     if ckpt is None:
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --bundle or --inspect")
@@ -148,12 +149,12 @@ def main(
     )
     exported, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
-    click.echo(table(COMPARISON_HEAD, rows))
+    tell(table(COMPARISON_HEAD, rows))
     size = sum((target / name).stat().st_size for name in exported.file_names)
     taken = exported.manifest.origin.get("weights")
     if taken:
-        click.echo(f"weights: {taken}" + ("; see --weights" if "," in taken else ""))
-    click.echo(f"{target}: {size / 1e6:.1f} MB, {exported.manifest.weights_dtype} weights, verified")
+        tell(f"weights: {taken}" + ("; see --weights" if "," in taken else ""))
+    tell(f"{target}: {size / 1e6:.1f} MB, {exported.manifest.weights_dtype} weights, verified")
 
 
 def describe(bundle: Bundle) -> str:

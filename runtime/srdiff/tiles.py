@@ -53,10 +53,14 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     Raises:
         OptionError: unless the tile is larger than twice the overlap, and both are multiples of ``multiple``.
     """
-    if tile <= 2 * overlap or overlap < 0 or tile % multiple or overlap % multiple:
+    if overlap < 0 or overlap % multiple:
+        nearest = max(round(overlap / multiple), 0) * multiple
+        raise OptionError(f"an overlap of {overlap} was asked for; it is a multiple of {multiple}: take {nearest}")
+    least = (2 * overlap // multiple + 1) * multiple
+    if tile < least or tile % multiple:
         raise OptionError(
-            f"a tile of {tile} with an overlap of {overlap} was asked for; the tile must be more than twice "
-            f"the overlap, and both multiples of {multiple}"
+            f"a tile of {tile} with an overlap of {overlap} was asked for; it is a multiple of {multiple} and at least "
+            f"{least}, which is more than twice the overlap: take {max(least, round(tile / multiple) * multiple)}"
         )
     if size <= tile:
         return size

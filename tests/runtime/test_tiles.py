@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,10 +50,23 @@ def test_a_cut_edge_does_not_count():
     assert second.row_weight[-1] == 1
 
 
-@pytest.mark.parametrize(("tile", "overlap"), [(8, 4), (16, -2), (15, 2), (16, 3)])
-def test_impossible_tiles_are_refused(tile, overlap):
-    with pytest.raises(OptionError, match=f"tile of {tile}"):
-        fit_tile(100, tile, overlap, 2)
+@given(st.integers(-10, 200), st.integers(-10, 80), st.integers(1, 8))
+def test_a_refused_tile_or_overlap_names_the_nearest_that_goes(tile, overlap, multiple):
+    for _ in range(3):  # a refusal about the overlap, then one about the tile, then none
+        try:
+            fit_tile(100 * multiple, tile, overlap, multiple)
+        except OptionError as error:
+            what, taken = re.match(r"an? (tile|overlap) .* take (\d+)$", str(error)).groups()
+            if what == "tile":
+                least = 2 * overlap + multiple
+                assert int(taken) == least if tile < least else abs(int(taken) - tile) <= multiple / 2
+                tile = int(taken)
+            else:
+                assert int(taken) == 0 if overlap < 0 else abs(int(taken) - overlap) <= multiple / 2
+                overlap = int(taken)
+        else:
+            return
+    pytest.fail(f"tile {tile}, overlap {overlap} and multiple {multiple} are refused still")
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable
+from contextlib import contextmanager
+from typing import Any, Iterable, Iterator
 
 import click
 
 from ..errors import SRDiffError
+from ..standard_streams import occupy_closed
+from .saying import say
 from .version import version_option
 
 INTERRUPTED = 130
@@ -18,11 +21,52 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _DEBUG = "srdiff.debug"
 
 
-class Command(click.Command):
-    """A click command with ``-h``, ``--version`` and ``--debug`` whose failures are one sentence on standard error.
+class OneSentence(click.Command):
+    """Its failures are one sentence on standard error.
 
     Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted.
     """
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        occupy_closed()
+        return super().main(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with self._failing(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with self._failing(ctx):
+            return super().invoke(ctx)
+
+    @contextmanager
+    def _failing(self, ctx: click.Context) -> Iterator[None]:
+        try:
+            yield
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except KeyboardInterrupt:
+            say("Interrupted.")
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if ctx.meta.get(_DEBUG):
+                raise
+            say(f"Error: {self._typed(_sentence(error))}")
+            ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
+
+    def _typed(self, sentence: str) -> str:
+        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words."""
+        for param in self.params:
+            if isinstance(param, click.Option) and param.name is not None:
+                option = max(param.opts, key=len)
+                if "_" in param.name:
+                    sentence = re.sub(rf"(?<![\w-]){param.name}(?![\w=])", option, sentence)
+                sentence = re.sub(rf"(?<![\w-]){param.name}=(?=\w)", f"{option} ", sentence)
+        return sentence
+
+
+class Command(OneSentence):
+    """A click command with ``-h``, ``--version`` and ``--debug``."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["context_settings"] = {**CONTEXT, **(kwargs.get("context_settings") or {})}
@@ -37,30 +81,6 @@ class Command(click.Command):
                 help="Show a traceback when something fails.",
             )
         )
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit):
-            raise
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
-            ctx.exit(INTERRUPTED)
-        except Exception as error:
-            if ctx.meta[_DEBUG]:
-                raise
-            click.echo(f"Error: {self._typed(_sentence(error))}", err=True)
-            ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
-
-    def _typed(self, sentence: str) -> str:
-        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words."""
-        for param in self.params:
-            if isinstance(param, click.Option) and param.name is not None:
-                option = max(param.opts, key=len)
-                if "_" in param.name:
-                    sentence = re.sub(rf"(?<![\w-]){param.name}(?![\w=])", option, sentence)
-                sentence = re.sub(rf"(?<![\w-]){param.name}=(?=\w)", f"{option} ", sentence)
-        return sentence
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:

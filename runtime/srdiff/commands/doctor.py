@@ -11,6 +11,7 @@ from ..doctor.examination import examine
 from ..doctor.golden import Recorded, golden_bundle
 from ..doctor.report import as_data, as_text, machine_facts
 from .command import Command, table
+from .saying import tell
 
 
 @click.command(cls=Command)
@@ -24,9 +25,9 @@ def main(as_json: bool, threads: int | None) -> None:
     findings = examine(golden_bundle(), Recorded.read(), threads)
     facts = machine_facts()
     if as_json:
-        click.echo(json.dumps(as_data(facts, findings), indent=1))
+        tell(json.dumps(as_data(facts, findings), indent=1))
     else:
-        click.echo(as_text(facts, findings, table))
+        tell(as_text(facts, findings, table))
     if any(finding.is_wrong for finding in findings):
         sys.exit(1)
 

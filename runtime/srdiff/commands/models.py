@@ -13,11 +13,12 @@ from ..download import download
 from ..errors import OptionError, SRDiffError
 from ..model_names import added, built_in, bundle_folder, models_folder
 from ..model_store import add_bundle, check_files, free_place, name_of, remove_bundle
-from .command import CONTEXT, Command, table
+from .command import CONTEXT, Command, OneSentence, table
+from .saying import tell
 from .version import version_option
 
 
-class _Group(click.Group):
+class _Group(OneSentence, click.Group):
     """Its commands are :class:`Command`, and it has their ``-h`` and ``--version``."""
 
     command_class = Command
@@ -44,7 +45,7 @@ def list_models() -> None:
             rows.append(_row(name, folder))
         except SRDiffError as error:
             rows.append([name, "", "", "", str(error)])
-    click.echo(table(["model", "scale", "steps", "MB", "where"], rows))
+    tell(table(["model", "scale", "steps", "MB", "where"], rows))
 
 
 @main.command()
@@ -75,7 +76,7 @@ def add(source: str, name: str | None, sha256: str | None) -> None:
             file = download(source, sha256, models_folder(), told)
         bundle = add_bundle(file, name)
         file.unlink()
-    click.echo(f"added {bundle.path}: srdiff-run in.png --model {bundle.path.stem}")
+    tell(f"added {bundle.path}: srdiff-run in.png --model {bundle.path.stem}")
 
 
 @main.command()
@@ -83,7 +84,7 @@ def add(source: str, name: str | None, sha256: str | None) -> None:
 def remove(name: str) -> None:
     """Remove a model that was added."""
     left = remove_bundle(name)
-    click.echo(f"removed {name}" + (f"; its folder keeps what is no part of it: {', '.join(left)}" if left else ""))
+    tell(f"removed {name}" + (f"; its folder keeps what is no part of it: {', '.join(left)}" if left else ""))
 
 
 @main.command()
@@ -92,7 +93,7 @@ def verify(names: tuple[str, ...]) -> None:
     """Read every file of the named models, or of all, and compare it with its hash."""
     for name in names or {**added(), **built_in()}:
         check_files(Bundle(bundle_folder(name)))
-        click.echo(f"{name}: every file is as it was exported")
+        tell(f"{name}: every file is as it was exported")
 
 
 def _row(name: str, folder: Path) -> list[Any]:

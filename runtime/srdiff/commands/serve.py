@@ -21,6 +21,7 @@ from ..model_names import DEFAULT_MODEL, built_in, bundle_folder
 from ..upscaler import Upscaler
 from .command import Command
 from .devices import engine_option
+from .saying import say
 
 TOKEN_VARIABLE = "SRDIFF_TOKEN"
 _MIB = 1 << 20
@@ -93,7 +94,7 @@ def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None,
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     service = Service(bundles, list(openers(bundles, options)), limits)
     if not local and token is None:
-        click.echo(f"{host} can be reached from other machines and no token is asked for", err=True)
+        say(f"{host} can be reached from other machines and no token is asked for")
     serve(service, host, port, token, local)
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import Iterable, Iterator
 
-import click
 from tqdm import tqdm
 
 from ..batch.ledger import Ledger
@@ -18,7 +17,9 @@ from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
 from ..manifest import Manifest
 from ..progress import Progress, Watch
+from ..standard_streams import output_bytes
 from ..upscaler import Upscaler
+from .saying import Report, say, tell
 
 
 class Teller:
@@ -38,6 +39,8 @@ class Teller:
         self._jobs = jobs
         self._quiet = quiet
         self._as_json = as_json
+        if as_json:
+            output_bytes()
 
     def found(self, found: Found, recursive: bool) -> None:
         """What of the inputs is not read, and why."""
@@ -54,11 +57,11 @@ class Teller:
     def planned(self, job: Job) -> None:
         """A line of a dry run."""
         if job.problem is not None:
-            click.echo(f"Error: {job.problem}", err=True)
+            say(f"Error: {job.problem}")
             return
         for target in self._settings.wanted.targets(job.target):
             there = target is not None and finished(target) and not self._settings.overwrite
-            click.echo(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
+            tell(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
 
     @contextmanager
     def watching(self, job: Job) -> Iterator[Watch]:
@@ -87,14 +90,15 @@ class Teller:
         """Tell each outcome as it comes, and where they are written down; leave with the worst failure's exit code."""
         counts: Counter[str] = Counter()
         worst = 0
+        report = Report()
         for outcome, how in outcomes:
             counts[outcome.status] += 1
             if self._as_json:
-                click.echo(json.dumps(self._as_record(outcome, how)))
+                report.tell(json.dumps(self._as_record(outcome, how)))
             if outcome.error is not None:
                 if self._jobs == 1:
                     raise outcome.error
-                click.echo(f"Error: {outcome.error}", err=True)
+                say(f"Error: {outcome.error}")
                 worst = max(worst, outcome.error.exit_code)
             else:
                 self._tell(outcome, how)
@@ -104,6 +108,7 @@ class Teller:
         if self._jobs != 1 or counts[VERIFIED]:
             made = f"{counts[DONE]} enlarged, {counts[SKIPPED]} skipped"
             self._say(f"{f'{counts[VERIFIED]} verified' if counts[VERIFIED] else made}, {counts[FAILED]} failed")
+        report.end()
         if worst:
             sys.exit(worst)
 
@@ -141,4 +146,4 @@ class Teller:
 
     def _say(self, line: str) -> None:
         if not self._quiet:
-            click.echo(line, err=True)
+            say(line)

@@ -13,6 +13,7 @@ else:  # click brings it
     from importlib_metadata import PackageNotFoundError, version
 
 from .. import __version__
+from .saying import tell
 
 # Engines and the like by their names on the package index; onnxruntime has one for each kind of device.
 PACKAGES = (
@@ -41,9 +42,9 @@ def versions() -> str:
 def version_option() -> click.Option:
     """Says all versions and ends."""
 
-    def say(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    def shown(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            click.echo(versions())
+            tell(versions())
             ctx.exit()
 
     return click.Option(
@@ -51,6 +52,6 @@ def version_option() -> click.Option:
         is_flag=True,
         is_eager=True,
         expose_value=False,
-        callback=say,
+        callback=shown,
         help="Show the versions of srdiff and of the packages that it runs on, and exit.",
     )

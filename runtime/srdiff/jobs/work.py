@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from ..photo.write import check_storable, write_photo
 from ..progress import Watch
 from ..resize import bicubic
 from ..samplers import Sampler
+from ..standard_streams import input_bytes, output_bytes
 from ..upscaler import Upscaler
 from ..whole import whole
 from .targets import Job, finished
@@ -156,7 +156,7 @@ class Piece:
 
     def _readable(self, scale: int) -> Photo:
         source, settings = self.job.source, self.settings
-        photo = read_photo(source.path or sys.stdin.buffer, settings.max_pixels, source.frame or 0)
+        photo = read_photo(source.path or input_bytes(), settings.max_pixels, source.frame or 0)
         self._frames, self._unkept = photo.frames, tuple(unkept(photo, self.job.format))
         if settings.crop is not None:
             photo = settings.crop.apply(photo)
@@ -186,7 +186,7 @@ class Piece:
         """One of the results; None is standard output."""
         with self._stage():
             shown = result if self._shrink_to is None else shrunk(result, *self._shrink_to)
-            write_photo(shown, target or sys.stdout.buffer, self.job.format, self.settings.quality)
+            write_photo(shown, target or output_bytes(), self.job.format, self.settings.quality)
             self._size = (shown.pixels.shape[1], shown.pixels.shape[0])
             if target is not None:
                 self._written.append(target)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, require_writable
 from srdiff.commands.command import Command
+from srdiff.commands.saying import tell
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import DeviceError, OptionError, ParityError
 from srdiff.mindspore_log import keep_quiet
@@ -92,10 +93,10 @@ def main(
         rows = evaluate(models, pairs, setting, advance)
     paths = {"checkpoint": ckpt, "bundle": bundle}
     described = {name: _describe(paths[name], upscaler) for name, upscaler in models.items()}
-    click.echo(f"{pairs.name} x{scale}, {len(rows)} images, {setting.steps or 'all'} steps, seed {seed}")
+    tell(f"{pairs.name} x{scale}, {len(rows)} images, {setting.steps or 'all'} steps, seed {seed}")
     for name, words in described.items():
-        click.echo(f"{name}: {words}")
-    click.echo(f"{fill(definitions(setting), 100)}\n\n{report(rows)}")
+        tell(f"{name}: {words}")
+    tell(f"{fill(definitions(setting), 100)}\n\n{report(rows)}")
     if json_file is not None:
         facts = {"data": pairs.name, **vars(setting), "definitions": definitions(setting), "models": described}
         with atomic_file(json_file) as temporary:

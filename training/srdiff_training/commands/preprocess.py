@@ -13,6 +13,7 @@ import click
 from tqdm import tqdm
 
 from srdiff.commands.command import Command
+from srdiff.commands.saying import say, tell
 
 from ..data.datasets import DATASETS, FOLDER, find_splits
 from ..data.preprocess import PreprocessOptions, PreprocessResult, preprocess
@@ -69,9 +70,9 @@ def main(
             outcomes.append(preprocess(split, place, settings, jobs or os.cpu_count() or 1, overwrite, bar.update))
     for outcome in outcomes:
         for sentence in outcome.damaged:
-            click.echo(f"Skipped: {sentence}", err=True)
+            say(f"Skipped: {sentence}")
     for outcome in outcomes:
-        click.echo(describe(outcome))
+        tell(describe(outcome))
 
 
 def describe(outcome: PreprocessResult) -> str:

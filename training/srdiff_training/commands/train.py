@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from srdiff.commands.command import Command
+from srdiff.commands.saying import Report, say
 from srdiff.mindspore_log import keep_quiet
 
 
@@ -33,11 +34,13 @@ def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], 
     settings = load_settings(stage, config, changes)
     from ..run.train import train
 
-    outcome = train(settings, resume, click.echo)
+    report = Report()
+    outcome = train(settings, resume, report.tell)
     if outcome.signal is not None:
-        click.echo(f"Stopped by signal {outcome.signal}; saved {outcome.checkpoint}, --resume goes on", err=True)
+        say(f"Stopped by signal {outcome.signal}; saved {outcome.checkpoint}, --resume goes on")
         ctx.exit(128 + outcome.signal)
-    click.echo(f"{outcome.step} steps done: {outcome.checkpoint}")
+    report.tell(f"{outcome.step} steps done: {outcome.checkpoint}")
+    report.end()
 
 
 if __name__ == "__main__":
