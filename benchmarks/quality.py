@@ -80,6 +80,13 @@ PEERS = ("ncnn",)
     help="Like ddpm, ddim:0.5 or dpm++:0:trailing; repeatable.  [default: ddpm]",
 )
 @click.option(
+    "--fidelity",
+    "fidelities",
+    type=click.FloatRange(0, 1),
+    multiple=True,
+    help="Of a model with that dial; repeatable.  [default: 0]",
+)
+@click.option(
     "--seeds",
     type=click.IntRange(1),
     default=1,
@@ -128,6 +135,7 @@ def main(
     precisions: tuple[str, ...],
     steps: str | None,
     samplers: tuple[str, ...],
+    fidelities: tuple[float, ...],
     seeds: int,
     peers: tuple[str, ...],
     average: bool,
@@ -154,7 +162,8 @@ def main(
     sources = [(upscaler, "") for upscaler in open_upscalers(model, engines, precisions, threads)]
     if ckpt is not None:
         sources.append(open_checkpoint(ckpt, model))
-    drawn = [Model(*source, sampler, seeds) for source in sources for sampler in _samplers(samplers, steps, model)]
+    ways = _samplers(samplers, steps, fidelities, model)
+    drawn = [Model(*source, sampler, seeds) for source in sources for sampler in ways]
     methods = _methods([Bicubic(scale), *_peers(peers, scale, threads)], drawn, average, consistency)
     if gated:
         comparisons(methods)  # an impossible gate is refused before the work
@@ -236,14 +245,18 @@ def _peers(peers: tuple[str, ...], scale: int, threads: int | None) -> list[Meth
     return [Peer(RealEsrgan(threads)) for _ in dict.fromkeys(peers)]
 
 
-def _samplers(texts: tuple[str, ...], steps: str | None, bundle: Bundle) -> list[Sampler]:
-    """Every sampler at every number of steps; a student has one way alone."""
+def _samplers(
+    texts: tuple[str, ...], steps: str | None, fidelities: tuple[float, ...], bundle: Bundle
+) -> list[Sampler]:
+    """Every sampler at every number of steps; a student has one way, and at most a dial on it."""
+    if fidelities:
+        bundle.manifest.sampler(fidelity=fidelities[0])  # refused for a model without the dial
     if bundle.manifest.student_steps is not None:
         if texts != ("ddpm",) or steps is not None:
             raise OptionError(
                 f"{bundle.manifest.name} is a student, which has one way; leave out --sampler and --steps"
             )
-        return [DDPM]
+        return [Sampler(fidelity=value) for value in dict.fromkeys(fidelities)] or [DDPM]
     found = []
     for text in texts:
         name, _, setting = text.partition(":")

@@ -40,7 +40,7 @@ COMMANDS = {
         --crop-size --dataset --debug --jobs --output --overwrite --root --scale --version -o
     """,
     "srdiff-run": """
-        --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --format
+        --average --consistency --crop --debug --device --dry-run --engine --engine-option --eta --fidelity --format
         --json --ledger --list-devices --max-pixels --model --output --overlap --overwrite --precision --preset
         --quality --quiet --ray --recursive --retry-failed --sampler --samples --scale --seed --shard --size --spacing
         --steps --suffix --threads --tile --uncertainty --verify --version --workers -o -s

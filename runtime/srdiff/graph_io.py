@@ -29,10 +29,11 @@ COEF = "coef"  # [1, 6, 1, 1]: see Coefficients
 NOISE = "noise"  # [1, 3, H, W], standard normal
 X0_PREV = "x0_prev"  # [1, 3, H, W]: x0 of the step before
 LR_UP = "lr_up"  # [1, 3, H, W] in [-1, 1], only for models with up_input
+FIDELITY = "fidelity"  # [1, 1, 1, 1] in [0, 1], only for models with that dial
 X_NEXT = "x_next"  # [1, 3, H, W]
 X0 = "x0"  # [1, 3, H, W]: the present guess of the result's residual
 
-INPUTS = {ENCODER: (LR,), STEP: (X, TIME_BIAS, COND, COEF, NOISE, X0_PREV, LR_UP)}
+INPUTS = {ENCODER: (LR,), STEP: (X, TIME_BIAS, COND, COEF, NOISE, X0_PREV, LR_UP, FIDELITY)}
 OUTPUTS = {ENCODER: (COND,), STEP: (X_NEXT, X0)}
 # What a step leaves behind is what the next one starts from.
 FEEDBACK = {X_NEXT: X, X0: X0_PREV}
@@ -61,18 +62,25 @@ def graph_of(inputs: Iterable[str]) -> str:
     """
     found = tuple(inputs)
     for graph in (ENCODER, STEP):
-        if found in (INPUTS[graph], without_lr_up(INPUTS[graph])):
+        if found == _inputs(graph, LR_UP in found, FIDELITY in found):
             return graph
     raise OptionError(f"a graph takes {', '.join(found) or 'nothing'}, which is neither an encoder nor a step")
 
 
-def without_lr_up(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The inputs of a model without ``up_input``."""
-    return tuple(name for name in names if name != LR_UP)
+def _inputs(graph: str, up_input: bool, fidelity: bool) -> tuple[str, ...]:
+    left_out = {LR_UP: not up_input, FIDELITY: not fidelity}
+    return tuple(name for name in INPUTS[graph] if not left_out.get(name))
 
 
 def input_shapes(
-    graph: str, height: int, width: int, scale: int, cond_channels: int, time_bias_channels: int, up_input: bool
+    graph: str,
+    height: int,
+    width: int,
+    scale: int,
+    cond_channels: int,
+    time_bias_channels: int,
+    up_input: bool,
+    fidelity: bool = False,
 ) -> dict[str, tuple[int, ...]]:
     """The shape of every input, in order, for windows of height x width LR pixels."""
     image = (1, 3, height * scale, width * scale)
@@ -85,6 +93,6 @@ def input_shapes(
         NOISE: image,
         X0_PREV: image,
         LR_UP: image,
+        FIDELITY: (1, 1, 1, 1),
     }
-    names = INPUTS[graph] if up_input else without_lr_up(INPUTS[graph])
-    return {name: shapes[name] for name in names}
+    return {name: shapes[name] for name in _inputs(graph, up_input, fidelity)}

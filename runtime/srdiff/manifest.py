@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import OptionError
@@ -15,8 +15,8 @@ from .schedule import MAX_TIMESTEPS, Schedule
 from .whole import whole
 
 FORMAT = "srdiff-bundle"
-# 2 added prediction, presets, default_preset, overlap and checkpoint; 1 opens for ever.
-FORMAT_VERSION = 2
+# 2 added prediction, presets, default_preset, overlap and checkpoint; 3 added fidelity; 1 opens for ever.
+FORMAT_VERSION = 3
 PREDICTIONS = ("eps", "x0")
 MAY_BE_NONE = ("overlap", "student_steps")
 CLAMP_LIMIT = 1.0
@@ -89,6 +89,8 @@ class Manifest:
         prediction: what the network gives: the noise, ``eps``, or ``x0``. The latter is a student, which has one way to
             be sampled and no other. Bundles of format 1 have ``eps``.
         student_steps: of a student, the steps of that way; None for ``eps``.
+        fidelity: the step graph has the dial between true and sharp as an input, see :class:`srdiff.samplers.Sampler`;
+            students alone have it.
         presets: samplers by name, at least ``default_preset``; a student has none.
         default_preset: the one that is taken where nothing is asked for.
         overlap: that windows need, in LR pixels; None where nobody measured it.
@@ -114,6 +116,7 @@ class Manifest:
     graphs: tuple[GraphFiles, ...]
     prediction: str = "eps"
     student_steps: int | None = None
+    fidelity: bool = False
     presets: dict[str, Sampler] = field(default_factory=lambda: {FULL: DDPM})
     default_preset: str = FULL
     overlap: int | None = None
@@ -137,6 +140,8 @@ class Manifest:
         self._check_presets()
         if self.prediction not in PREDICTIONS or (self.prediction == "x0") != (self.student_steps is not None):
             raise OptionError(f"prediction {self.prediction!r} does not go with {self.student_steps} student_steps")
+        if self.fidelity and self.student_steps is None:
+            raise OptionError("fidelity goes with the prediction x0 alone")
         if self.student_steps is not None and self.student_steps > self.schedule.timesteps:
             raise OptionError(f"student_steps is {self.student_steps}; it is 1 to {self.schedule.timesteps}")
         if self.hr_minimum % self.hr_multiple:
@@ -151,7 +156,14 @@ class Manifest:
     def input_shapes(self, graph: str, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """The shape of every input of the encoder or step graph, in order, for windows of height x width LR pixels."""
         return input_shapes(
-            graph, height, width, self.scale, self.cond_channels, self.time_bias_channels, self.up_input
+            graph,
+            height,
+            width,
+            self.scale,
+            self.cond_channels,
+            self.time_bias_channels,
+            self.up_input,
+            self.fidelity,
         )
 
     def sampler(
@@ -161,21 +173,27 @@ class Manifest:
         steps: int | None = None,
         eta: float | None = None,
         spacing: str | None = None,
+        fidelity: float | None = None,
     ) -> Sampler:
         """What a caller's wishes come to; None stands for no wish.
 
         Args:
             preset: a name in ``presets``. Any other wish leaves the presets altogether, so that ``steps`` never meets
                 the spacing of one.
-            name, steps, eta, spacing: see :class:`srdiff.samplers.Sampler`.
+            name, steps, eta, spacing, fidelity: see :class:`srdiff.samplers.Sampler`.
 
         Raises:
-            OptionError: there is no such preset, or it was named beside another wish; for a student, any wish at all.
+            OptionError: there is no such preset, or it was named beside another wish; for a student, any wish but
+                fidelity; fidelity for a model without that dial.
         """
+        if fidelity is not None and not self.fidelity:
+            raise self._refusal_of_fidelity()
         wishes: dict[str, Any] = {"name": name, "steps": steps, "eta": eta, "spacing": spacing}
         given = {wish: value for wish, value in wishes.items() if value is not None}
         if self.student_steps is not None and (preset is not None or given):
             raise self._refusal_of_wishes()
+        if fidelity is not None:
+            return Sampler(fidelity=fidelity)
         if preset is None:
             return Sampler(**given) if given else self.presets[self.default_preset]
         if given:
@@ -191,17 +209,24 @@ class Manifest:
             "eta and spacing, or take the model that it learned from"
         )
 
+    def _refusal_of_fidelity(self) -> OptionError:
+        return OptionError(f"{self.name} has no dial between true and sharp; leave out fidelity, or take another model")
+
     def plan(self, sampler: Sampler) -> Plan:
         """The sampler's table for this model.
 
         Raises:
-            OptionError: more steps than the schedule has; for a student, any wish at all.
+            OptionError: more steps than the schedule has; for a student, any wish but fidelity; fidelity for a model
+                without that dial.
         """
+        if sampler.fidelity and not self.fidelity:
+            raise self._refusal_of_fidelity()
         if self.student_steps is None:
             return sampler.plan(self.schedule)
-        if sampler != DDPM:
+        if replace(sampler, fidelity=0.0) != DDPM:
             raise self._refusal_of_wishes()
-        return student_plan(self.schedule, self.student_steps)
+        plan = student_plan(self.schedule, self.student_steps)
+        return replace(plan, fidelity=sampler.fidelity) if self.fidelity else plan
 
     @property
     def steps(self) -> int:
@@ -218,14 +243,15 @@ class Manifest:
         if self.student_steps is None:
             names = [name for name, preset in self.presets.items() if preset == sampler]
             return "".join(f"{name}: " for name in names[:1]) + sampler.label(self.schedule)
-        return f"student, {self.student_steps} step{'s' if self.student_steps > 1 else ''}"
+        dial = f", fidelity {sampler.fidelity:g}" if sampler.fidelity else ""
+        return f"student, {self.student_steps} step{'s' if self.student_steps > 1 else ''}{dial}"
 
     @property
     def _version(self) -> int:
         """The oldest format that a reader must know: one that knows no students would sample them wrongly, one that
-        knows no presets takes all steps.
+        knows no presets takes all steps, one that knows no fidelity lacks an input.
         """
-        return FORMAT_VERSION if self.student_steps is not None else 1
+        return 3 if self.fidelity else 2 if self.student_steps is not None else 1
 
     def to_json(self, files: dict[str, dict[str, Any]]) -> str:
         """The manifest file's text; ``files`` is {name: {"sha256", "size"}}."""
@@ -244,8 +270,9 @@ class Manifest:
             ("clip_denoised", bool),
             ("up_input", bool),
             ("global_context", bool),
+            ("fidelity", bool),
         ):
-            if not isinstance(data[name], kind):
+            if name in values and not isinstance(values[name], kind):
                 raise TypeError(f"{name} is not a {kind.__name__}")
         values["res_rescale"] = float(data["res_rescale"])
         if "presets" in data:  # since format version 2
@@ -255,6 +282,8 @@ class Manifest:
 
 def _plain(value: Any) -> Any:
     """Data classes and tuples as JSON types."""
+    if isinstance(value, Sampler):
+        return value.as_data()
     if hasattr(value, "__dataclass_fields__"):
         return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
     if isinstance(value, dict):

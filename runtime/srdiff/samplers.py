@@ -9,7 +9,7 @@ The step graph computes, with one row (C, D, P, Q, R, S) of the table::
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from numbers import Real
 from typing import Callable, Iterator
 
@@ -35,9 +35,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """All steps of a sampler, first to last."""
+    """All steps of a sampler, first to last; ``fidelity`` is None for a model without that dial."""
 
     steps: tuple[Step, ...]
+    fidelity: float | None = None
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -163,6 +164,8 @@ class Sampler:
         eta: share of fresh noise per step in [0, 1]; None is the sampler's own: 1 for ddpm, which has no other,
             and 0 for ddim and dpm++.
         spacing: which timesteps are taken, a name in ``SPACINGS``.
+        fidelity: of models with that dial, from 0, the sharpest picture, to 1, the one nearest to the truth on the
+            average.
 
     Raises:
         OptionError: a name that does not exist, or a number outside its range.
@@ -172,6 +175,7 @@ class Sampler:
     steps: int | None = None
     eta: float | None = None
     spacing: str = "even"
+    fidelity: float = 0.0
 
     def __post_init__(self) -> None:
         for what, value, known in (("sampler", self.name, SAMPLERS), ("spacing", self.spacing, SPACINGS)):
@@ -181,8 +185,14 @@ class Sampler:
             object.__setattr__(self, "steps", whole("steps", self.steps))  # NumPy's numbers are no JSON
         if self.eta is not None and not (isinstance(self.eta, Real) and 0 <= self.eta <= 1):
             raise OptionError(f"eta is {self.eta!r}; it lies between 0 and 1")
+        if not (isinstance(self.fidelity, Real) and 0 <= self.fidelity <= 1):
+            raise OptionError(f"fidelity is {self.fidelity!r}; it lies between 0 and 1")
         if self.name == "ddpm" and self.eta not in (None, 1):
             raise OptionError(f"eta is {self.eta} and ddpm has no eta but 1; take ddim with it")
+
+    def as_data(self) -> dict[str, object]:
+        """Its fields; a fidelity of 0, which is what models without the dial have, is left out."""
+        return {name: value for name, value in asdict(self).items() if name != "fidelity" or value}
 
     @property
     def family(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from .engines import Arrays, Graph
 from .engines.base import computing
 from .errors import BundleError
-from .graph_io import COEF, FEEDBACK, LR_UP, NOISE, STEP, TIME_BIAS, X0, X0_PREV, X_NEXT, X
+from .graph_io import COEF, FEEDBACK, FIDELITY, LR_UP, NOISE, STEP, TIME_BIAS, X0, X0_PREV, X_NEXT, X
 from .noise import NoiseSource
 from .progress import Progress, Watch
 from .samplers import Plan, Step
@@ -119,7 +119,10 @@ class Sampling:
     def _numbers(self, number: Step) -> Arrays:
         """The step graph's inputs that hold no image."""
         bias = np.ascontiguousarray(self.time_bias[number.t]).reshape(1, -1, 1, 1)
-        return {COEF: number.coef.tensor(), TIME_BIAS: bias}
+        numbers = {COEF: number.coef.tensor(), TIME_BIAS: bias}
+        if self.plan.fidelity is not None:
+            numbers[FIDELITY] = np.full((1, 1, 1, 1), self.plan.fidelity, np.float32)
+        return numbers
 
     def _require_finite(self, x_next: np.ndarray, done: int) -> None:
         # A sum costs a hundredth of the comparison of every value, and no finite x comes near float32's largest number.

@@ -123,6 +123,7 @@ class Upscaler:
         eta: float | None = None,
         spacing: str | None = None,
         preset: str | None = None,
+        fidelity: float | None = None,
     ) -> Any:
         """Enlarge one image.
 
@@ -133,7 +134,7 @@ class Upscaler:
             steps: 1 … timesteps of the model.
             callback: called as ``callback(done, total)`` after each run of the step graph; may raise to stop.
             noise: replaces the seed's noise.
-            sampler, eta, spacing: see :class:`srdiff.samplers.Sampler`.
+            sampler, eta, spacing, fidelity: see :class:`srdiff.samplers.Sampler`.
             preset: one of ``bundle.manifest.presets``; where neither this nor steps, sampler, eta or spacing is given,
                 the bundle's own default.
 
@@ -142,10 +143,10 @@ class Upscaler:
 
         Raises:
             ImageError: the image is of a kind that is not taken.
-            OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any for a
-                student.
+            OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any but
+                fidelity for a student.
         """
-        chosen = self.bundle.manifest.sampler(preset, sampler, steps, eta, spacing)
+        chosen = self.bundle.manifest.sampler(preset, sampler, steps, eta, spacing, fidelity)
         result = self.enlarge(photo_from(image), seed, chosen, watch_with(callback), noise)
         return to_array(result) if isinstance(image, np.ndarray) else to_pil(result)
 

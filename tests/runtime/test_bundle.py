@@ -61,7 +61,7 @@ def test_a_file_cut_short(copy):
 
 
 def test_a_newer_format_version(copy):
-    edit(copy, lambda manifest: manifest.update(format_version=3))
+    edit(copy, lambda manifest: manifest.update(format_version=FORMAT_VERSION + 1))
     assert "pip install -U srdiff" in refused(copy)
 
 

@@ -114,13 +114,15 @@ def test_several_with_samples_and_what_is_invented(tab: Tab, tmp_path: Path) -> 
 
 def test_windows_of_a_model_of_one_step_appear(tab: Tab, tmp_path: Path) -> None:
     tab.wait("#limits:not(:empty)")
-    tab.set(model="clean")
-    assert tab.page.is_disabled("[name=preset]")
+    assert not tab.page.is_visible("#dial")
+    tab.set(model="clean", fidelity=0.5)
+    assert tab.page.is_disabled("[name=preset]") and tab.page.is_visible("#dial")
     tab.choose(photo(tmp_path, "in.png", 140))
     tab.wait(PREVIEW)
     windows = int(tab.page.inner_text("li .words").split(" of ")[1].split(",")[0])
     assert windows == 4
     tab.wait(RESULT)
+    assert "fidelity 0.5" in tab.page.inner_text("#facts")
 
 
 def test_a_pasted_photo_is_cancelled_and_made_again(tab: Tab, tmp_path: Path, served: Process) -> None:

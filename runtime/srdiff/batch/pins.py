@@ -38,7 +38,7 @@ def pins_of(upscaler: Upscaler, settings: JobSettings) -> Pins:
         "tile": upscaler.tile,
         "overlap": upscaler.overlap,
         "seed": settings.seed,
-        "sampler": asdict(settings.sampler or manifest.sampler()),
+        "sampler": (settings.sampler or manifest.sampler()).as_data(),
         **asdict(settings.wanted),
         "crop": None if settings.crop is None else asdict(settings.crop),
         "scale": settings.scale,

@@ -145,7 +145,7 @@ def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:
     return JobSettings(
         seed=options["seed"],
         sampler=model.manifest.sampler(
-            options["preset"], options["sampler"], options["steps"], options["eta"], options["spacing"]
+            *(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
         ),
         wanted=Wanted(options["samples"], options["average"], options["uncertainty"], options["consistency"]),
         crop=options["crop"],

@@ -112,6 +112,11 @@ _OPTIONS = (
         help="Which timesteps are taken when not all are.  [default: the preset's, else even]",
     ),
     click.option(
+        "--fidelity",
+        type=click.FloatRange(0, 1),
+        help="Of models with that dial (clean): 0 is the sharpest picture, 1 the nearest to the truth.  [default: 0]",
+    ),
+    click.option(
         "--device",
         default="auto",
         show_default=True,

@@ -244,6 +244,7 @@ def _model(name: str, service: Service) -> dict[str, Any]:
         "steps": manifest.steps,
         "presets": [] if student else list(manifest.presets),
         "default_preset": None if student else manifest.default_preset,
+        "fidelity": manifest.fidelity,
     }
     if service.ready:
         engine = service.upscaler(name).engine

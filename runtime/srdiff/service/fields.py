@@ -62,7 +62,7 @@ def wish_of(fields: Mapping[str, str], models: Mapping[str, Bundle], accept: str
     if wanted.samples > limits.samples:
         raise OptionError(f"samples is {wanted.samples}; this service takes up to {limits.samples}")
     sampler = models[model].manifest.sampler(
-        *(given.get(name) for name in ("preset", "sampler", "steps", "eta", "spacing"))
+        *(given.get(name) for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
     )
     settings = JobSettings(
         seed=given.get("seed", 0),
@@ -152,6 +152,7 @@ FIELDS: dict[str, Callable[[str, str], Any]] = {
     "steps": _whole(1),
     "eta": _share,
     "spacing": _text,
+    "fidelity": _share,
     "samples": _whole(1),
     "average": _switch,
     "uncertainty": _switch,

@@ -17,6 +17,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "steps": {"type": "integer", "minimum": 1},
     "eta": {"type": "number", "minimum": 0, "maximum": 1},
     "spacing": {"enum": list(SPACINGS)},
+    "fidelity": {"type": "number", "minimum": 0, "maximum": 1, "description": "0 is sharpest, 1 nearest the truth"},
     "samples": {"type": "integer", "minimum": 1, "default": 1},
     "average": {"type": "boolean", "default": False},
     "uncertainty": {"type": "boolean", "default": False},

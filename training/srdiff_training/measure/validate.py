@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srdiff.noise import philox_noise
 from srdiff.photo.convert import photo_from
-from srdiff.samplers import Sampler, student_plan
+from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
 from ..model.cells import CellSource
@@ -74,8 +74,7 @@ class Validator:
             OptionError: steps, seed or crop are outside what they may be.
         """
         upscaler = Upscaler(CellSource(self._network, self._recipe), self._engine)
-        schedule, own = self._recipe.schedule, self._recipe.student_steps
-        plan = Sampler(steps=steps).plan(schedule) if own is None else student_plan(schedule, own)
+        plan = upscaler.bundle.manifest.plan(DDPM if self._recipe.student_steps else Sampler(steps=steps))
         measured = []
         for pair in self._pairs:
             hr, lr = pair.load(upscaler.scale)

@@ -21,6 +21,7 @@ class NetworkConfig:
         unet_channels, unet_mults: base width of the UNet and its multiple per level.
         up_input: a 3x3 convolution of lr_up is added at full resolution.
         use_attn: linear attention between the two middle blocks.
+        fidelity: a second last convolution, whose result is nearest to the truth; see :class:`.unet.UNet`.
     """
 
     family: str
@@ -33,6 +34,7 @@ class NetworkConfig:
     unet_mults: tuple[int, ...] = (1, 2, 4, 8)
     up_input: bool = False
     use_attn: bool = False
+    fidelity: bool = False
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:

@@ -43,7 +43,7 @@ class StepGraph(nn.Cell):
         x0     = clip(C * x + D * eps, -1, 1)          without the clip where the model was sampled so
         x_next = P * x0 + Q * x + R * x0_prev + S * noise
 
-    A further input lr_up [1, 3, H, W] exists where the network has ``up_input``.
+    Further inputs: lr_up [1, 3, H, W] where the network has ``up_input``, fidelity [1, 1, 1, 1] where it has that.
     """
 
     inputs = INPUTS[STEP]
@@ -53,6 +53,7 @@ class StepGraph(nn.Cell):
         super().__init__()
         self.denoise_fn = network.denoise_fn
         self.clip_denoised = clip_denoised
+        self.up_input, self.fidelity = network.config.up_input, network.config.fidelity
 
     def construct(
         self,
@@ -62,9 +63,11 @@ class StepGraph(nn.Cell):
         coef: Tensor,
         noise: Tensor,
         x0_prev: Tensor,
-        *lr_up: Tensor,
+        *more: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        eps = self.denoise_fn(x, time_bias, cond, *lr_up)
+        lr_up = more[0] if self.up_input else None
+        fidelity = more[-1] if self.fidelity else None
+        eps = self.denoise_fn(x, time_bias, cond, lr_up, fidelity)
         x0 = coef[:, 0:1] * x + coef[:, 1:2] * eps
         if self.clip_denoised:
             x0 = ops.clip_by_value(x0, -CLAMP_LIMIT, CLAMP_LIMIT)
@@ -112,6 +115,12 @@ def example_inputs(config: NetworkConfig, lr_shape: tuple[int, int]) -> list[tup
     """(name, array) of every input of the step graph in order, standard normal, for an lr of this height and width."""
     rng = np.random.default_rng(0)
     shapes = input_shapes(
-        STEP, *lr_shape, config.scale, config.unet_channels, config.time_bias_channels, config.up_input
+        STEP,
+        *lr_shape,
+        config.scale,
+        config.unet_channels,
+        config.time_bias_channels,
+        config.up_input,
+        config.fidelity,
     )
     return [(name, rng.standard_normal(shape, dtype=np.float32)) for name, shape in shapes.items()]

@@ -70,6 +70,7 @@ def infer_config(path: Path, tensors: Tensors, family: str | None) -> NetworkCon
             unet_mults=tuple(width // unet_channels for width in widths),
             up_input=any(name.startswith("denoise_fn.up_proj.") for name in tensors),
             use_attn=any(name.startswith("denoise_fn.mid_attn.") for name in tensors),
+            fidelity=any(name.startswith("denoise_fn.true_conv.") for name in tensors),
         )
     except OptionError as error:
         raise CheckpointError(f"{path} is not an SRDiff that this project knows: {error}") from error

@@ -41,6 +41,7 @@ def network_manifest(
         graphs=graphs,
         prediction="eps" if recipe.student_steps is None else "x0",
         student_steps=recipe.student_steps,
+        fidelity=config.fidelity,
         presets=presets,
         network=asdict(config),
         origin=origin or {},

@@ -60,6 +60,10 @@ class UNet(nn.Cell):
 
     ``time_bias`` is made by :meth:`time_bias` and ``cond`` by :meth:`cond`. Neither depends on x: sampling computes
     the one once per model, the other once per image. ``lr_up`` counts only where the network has ``up_input``.
+
+    Where it has ``fidelity``, its last convolution has a twin that is fitted to be nearest to the truth, ``true_conv``.
+    A blend of their results, from 0 for the one to 1 for the other, is what a blend of their weights gives: there is
+    one network for all of them.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -81,6 +85,8 @@ class UNet(nn.Cell):
             self.ups.append(self._up(widths[level + 1], widths[level], config))
         self.final_block = Block(config.unet_channels, config.unet_channels, config.record.reflect)
         self.final_conv = conv1x1(config.unet_channels, 3)
+        if config.fidelity:
+            self.true_conv = conv1x1(config.unet_channels, 3)
         self.up_input = config.up_input
         if config.up_input:
             self.up_proj = PaddedConv(3, config.unet_channels, config.record.reflect)
@@ -130,7 +136,23 @@ class UNet(nn.Cell):
             parts += (mlp(embedding),)
         return ops.concat(parts, 1).reshape((t.shape[0], -1, 1, 1))
 
-    def construct(self, x: Tensor, time_bias: Tensor, cond: Tensor, lr_up: Tensor | None = None) -> Tensor:
+    def construct(
+        self,
+        x: Tensor,
+        time_bias: Tensor,
+        cond: Tensor,
+        lr_up: Tensor | None = None,
+        fidelity: Tensor | None = None,
+    ) -> Tensor:
+        """``fidelity`` [1, 1, 1, 1] in [0, 1]; without it the result is that of 0, without that of 1 being computed."""
+        features = self.features(x, time_bias, cond, lr_up)
+        sharp = self.final_conv(features)
+        if fidelity is None:
+            return sharp
+        return sharp + fidelity * (self.true_conv(features) - sharp)
+
+    def features(self, x: Tensor, time_bias: Tensor, cond: Tensor, lr_up: Tensor | None = None) -> Tensor:
+        """What the last convolution sees: [n, C, H, W]."""
         spans = self.spans
         skips = ()
         block = 0
@@ -154,4 +176,4 @@ class UNet(nn.Cell):
             x = up[1](x, time_bias[:, spans[block + 1][0] : spans[block + 1][1]])
             block += 2
             x = up[2](x)
-        return self.final_conv(self.final_block(x))
+        return self.final_block(x)

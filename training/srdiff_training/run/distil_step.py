@@ -147,8 +147,9 @@ def begin_student(network: SRDiff, settings: TrainSettings) -> None:
     is lr_up, and for a single step the time bias of a timestep at which the teacher looks at the input, too.
     """
     unet = network.denoise_fn
-    for parameter in unet.final_conv.get_parameters():
-        parameter.set_data(ms.Tensor(np.zeros(parameter.shape, np.float32)))
+    for last in (unet.final_conv, unet.true_conv) if network.config.fidelity else (unet.final_conv,):
+        for parameter in last.get_parameters():
+            parameter.set_data(ms.Tensor(np.zeros(parameter.shape, np.float32)))
     if settings.distil.steps > 1:
         return
     last = settings.timesteps - 1

@@ -234,10 +234,13 @@ def settings_from(stage: str, values: dict[str, Any]) -> TrainSettings:
     network, distil = (_group(values, name) for name in GROUPS)
     network = {"family": MINDEDITING.name, **network}
     fitting = _coerced(TrainSettings, {**values, "data": values.get("data") or []}, "")
+    distils = DistilSettings(**_coerced(DistilSettings, distil, "distil."))
+    if stage == "distil":
+        network["fidelity"] = distils.fidelity_batches > 0
     return TrainSettings(
         stage=stage,
         network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")),
-        distil=DistilSettings(**_coerced(DistilSettings, distil, "distil.")),
+        distil=distils,
         **fitting,
     )
 

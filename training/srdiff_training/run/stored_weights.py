@@ -16,6 +16,9 @@ from ..model.checkpoint import load_checkpoint
 from ..model.config import NetworkConfig
 from ..model.parameter_names import public_name, rrdb_name, to_own_layout
 
+# The one part that no gradient trains, see :mod:`.truth_fit`.
+TRUE_CONV = "true_conv"
+
 
 def stored_name(stage: str, config: NetworkConfig) -> Callable[[str], str]:
     """Own name -> name in the file."""
@@ -60,15 +63,21 @@ def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) ->
 
 
 def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig) -> None:
-    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others."""
+    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others.
+
+    A ``true_conv`` that the checkpoint does not have stays as it is: it is fitted when the other weights are done.
+    """
     checkpoint = load_checkpoint(path)
+    fits_later = config.fidelity and not checkpoint.config.fidelity
     for name, value in vars(config).items():
         found = getattr(checkpoint.config, name)
-        if found != value:
+        if found != value and not (name == "fidelity" and fits_later):
             raise CheckpointError(
                 f"{path} has {name} {found} where the configuration has {value}; change network.{name}, "
                 "or give another checkpoint"
             )
     for parameter in network.get_parameters():
         own = parameter.name
+        if fits_later and TRUE_CONV in own:
+            continue
         set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)

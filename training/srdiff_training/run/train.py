@@ -31,6 +31,7 @@ from .settings import TrainSettings
 from .snapshot import Position, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
+from .truth_fit import TruthFit
 
 SETTINGS_NAME = "settings.yaml"
 Echo = Callable[[str], None]
@@ -86,7 +87,9 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
         remove_leftovers(folder)
         with atomic_file(folder / SETTINGS_NAME) as temporary:
             temporary.write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
-    return TrainingLoop(settings, train_step, snapshots, crops, devices, validate).run(progress)
+    fits = isinstance(network, SRDiff) and isinstance(train_step, DistilStep) and settings.network.fidelity
+    fit = TruthFit(network, train_step, crops, settings) if fits and devices.leads else None
+    return TrainingLoop(settings, train_step, snapshots, crops, devices, validate, fit).run(progress)
 
 
 def build_network(settings: TrainSettings) -> nn.Cell:
@@ -120,7 +123,10 @@ def build_step(network: nn.Cell, settings: TrainSettings, devices: Devices) -> T
     lower_precision(network, settings.precision)
     if settings.stage == "distil":
         regresses = settings.distil.objective == "regress"
-        teacher = TeacherResult(load_teacher(Path(settings.teacher), settings.network), settings) if regresses else None
+        teacher = None
+        if regresses:
+            sizes = replace(settings.network, fidelity=False)
+            teacher = TeacherResult(load_teacher(Path(settings.teacher), sizes), settings)
         return DistilStep(network, settings, devices, teacher)
     if settings.stage == "rrdb":
         loss: nn.Cell = ImageLoss(network)
@@ -140,6 +146,7 @@ class TrainingLoop:
     Args:
         settings, train_step, snapshots, crops, devices: of the run.
         validate: gives PSNR-Y and SSIM-Y; None where there is nothing to validate on.
+        fit: called before a checkpoint is written, for weights that follow from the others.
     """
 
     def __init__(
@@ -150,6 +157,7 @@ class TrainingLoop:
         crops: Crops,
         devices: Devices,
         validate: Callable[[], tuple[float, float]] | None,
+        fit: Callable[[], None] | None = None,
     ) -> None:
         self.settings = settings
         self.train_step = train_step
@@ -157,6 +165,7 @@ class TrainingLoop:
         self.crops = crops
         self.devices = devices
         self.validate = validate
+        self.fit = fit
         self.rates = distil_rates if settings.stage == "distil" else rates_at
         self.meter = RunningMeans(settings.batch)
         self.log = Log(snapshots.folder, crops.first_step) if devices.leads else None
@@ -218,7 +227,10 @@ class TrainingLoop:
                 ssim_y=ssim,
             )
             self.meter.start_row()
-        if psnr is not None and (progress.best is None or psnr > progress.best):
+        is_best = psnr is not None and (progress.best is None or psnr > progress.best)
+        if self.fit is not None and (saves or is_best):
+            self.fit()
+        if is_best:
             progress = replace(progress, best=psnr)
             self.snapshots.save_best(progress)
         if saves:

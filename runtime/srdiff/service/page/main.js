@@ -33,11 +33,12 @@ async function describeService() {
 }
 
 function describeModel() {
-  const { scale, presets, default_preset: usual, steps } = model();
+  const { scale, presets, default_preset: usual, steps, fidelity } = model();
   const fixed = steps === 1 ? "one step" : `${steps} steps`;
   settings.preset.replaceChildren(...(presets.length ? presets : [fixed]).map((name) => new Option(name)));
   settings.preset.disabled = !presets.length;
   if (usual) settings.preset.value = usual;
+  get("dial").hidden = !fidelity;
   get("engine").textContent = `enlarges photos ${scale} times`;
 }
 
@@ -72,6 +73,7 @@ const model = () => models.find(({ name }) => name === settings.model.value);
 function chosen() {
   const said = { model: model().name, seed: settings.seed.value, format: settings.format.value };
   if (!settings.preset.disabled) said.preset = settings.preset.value;
+  if (model().fidelity) said.fidelity = settings.fidelity.value;
   if (settings.samples.value > 1) Object.assign(said, { samples: settings.samples.value, uncertainty: true });
   return said;
 }
