@@ -13,6 +13,7 @@ import pytest
 from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
 from srdiff.lr_up import LrUpRecipe
+from srdiff.manifest import FORMAT_VERSION
 from srdiff.model_names import DEFAULT_MODEL
 from tests.conftest import Golden
 
