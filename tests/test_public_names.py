@@ -52,6 +52,11 @@ COMMANDS = {
     "srdiff-train": """
         --config --debug --resume --set --version
     """,
+    "srdiff-video": """
+        --codec --crf --debug --device --end --engine --engine-option --eta --list-devices --max-pixels --model
+        --overlap --overwrite --precision --preset --quiet --sampler --scale --seed --size --spacing --start --steps
+        --threads --tile --version -s
+    """,
 }
 
 

@@ -156,7 +156,7 @@ class Destination:
             parent, suffix = source.path.parent, self.suffix
         if source.folder is not None:
             parent = parent / source.path.parent.relative_to(source.folder)
-        if _same_folder(parent, source.path.parent):
+        if same_file(parent, source.path.parent):
             suffix = self.suffix
         return Job(source, parent / (name + suffix + _frame(source) + FORMATS[format][0]), format)
 
@@ -249,5 +249,6 @@ def _is_stream(path: Path) -> bool:
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
 
 
-def _same_folder(first: Path, second: Path) -> bool:
+def same_file(first: Path, second: Path) -> bool:
+    """Whether two paths lead to one file or folder, whatever they are called."""
     return _identity(first) == _identity(second)

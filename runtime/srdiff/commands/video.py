@@ -1,0 +1,165 @@
+"""``srdiff-video``: enlarge a film from a shell."""
+
+from __future__ import annotations
+
+import re
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from tqdm import tqdm
+
+from ..bundle import Bundle
+from ..engines.device_names import each_device
+from ..errors import OptionError, PackageError
+from ..jobs.targets import finished, same_file
+from ..jobs.work import JobSettings
+from ..model_names import bundle_folder
+from ..upscaler import Upscaler
+from .command import Command
+from .devices import engine_option
+from .run import main as srdiff_run
+
+if TYPE_CHECKING:
+    from ..video.enlarging import Made
+
+PYTHON = (3, 11)
+# Options that mean what they mean to srdiff-run.
+SHARED = (
+    *("model", "seed", "preset", "steps", "sampler", "eta", "spacing"),
+    *("device", "engine", "engine_options", "list_devices", "precision", "threads"),
+    *("scale", "size", "tile", "overlap", "max_pixels", "quiet"),
+)
+
+
+class Moment(click.ParamType):
+    """Seconds, or ``[H:]M:S``, as a fraction."""
+
+    name = "[H:]M:S"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        match = re.fullmatch(r"(?:(?:(\d{1,4}):)?(\d{1,6}):)?(\d{1,9}(?:\.\d{1,9})?)", value)
+        if match is None:
+            self.fail(f"{value!r} is no time; write seconds like 12.5, or 1:02:03", param, ctx)
+        hours, minutes, seconds = match.groups(default="0")
+        return 3600 * int(hours) + 60 * int(minutes) + Fraction(seconds)
+
+
+@click.command(cls=Command)
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.option("--start", type=Moment(), help="Leave out what begins before.  [default: the film's beginning]")
+@click.option("--end", type=Moment(), help="Leave out what begins then or later.  [default: the film's end]")
+@click.option(
+    "--codec",
+    help="An encoder: libx264, libx265, libvpx-vp9, libsvtav1, ffv1, ….  [default: libx264; libx265 for more than 8 "
+    "bits, libvpx-vp9 in webm, ffv1 or prores_ks with transparency]",
+)
+@click.option(
+    "--crf",
+    type=click.FloatRange(0, 63),
+    help="Constant rate factor; less is better and larger.  [default: 18 for libx264, 20 for libx265, else 24]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace a result that exists, or one begun with other settings.")
+def main(source: Path, target: Path, **options: Any) -> None:
+    """Enlarge a film four times with SRDiff.
+
+    OUTPUT is an .mp4, .m4v, .mov, .mkv or .webm. Sound, subtitles, chapters, rotation, colours and times are INPUT's.
+    A run that was stopped goes on when the same command is typed again.
+    """
+    _require_packages()
+    if same_file(source, target):
+        raise OptionError(f"{target} is the input; choose another output")
+
+    def say(line: str) -> None:
+        if not options["quiet"]:
+            click.echo(line, err=True)
+
+    if finished(target) and not options["overwrite"]:
+        say(f"{target} exists; skipped (--overwrite replaces it)")
+        return
+    if len(each_device(options["device"])) > 1:
+        raise OptionError(f"device is {options['device']} and a film is made on one; name one of them")
+    model = Bundle(bundle_folder(options["model"]))
+    settings = JobSettings(
+        options["seed"],
+        model.manifest.sampler(*(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing"))),
+        scale=options["scale"],
+        size=options["size"],
+        max_pixels=options["max_pixels"],
+        overwrite=options["overwrite"],
+    )
+    made, engine = _make(source, target, model, settings, options)
+    if made.kept:
+        say(f"{made.kept} of {made.frames} frames were there from an earlier run")
+    if made.interlaced:
+        say(f"{source} is interlaced; its lines are two moments, so deinterlace it first for better frames")
+    width, height = made.size
+    sampling = model.manifest.sampling_label(settings.sampler or model.manifest.sampler())
+    say(
+        f"{target}: {width}x{height}, {made.frames} frames, {made.coding}, {engine}, {sampling}, seed {settings.seed}, "
+        f"{made.seconds:.1f} s"
+    )
+    if made.unkept:
+        say(f"not kept: {', '.join(made.unkept)}")
+
+
+def _make(
+    source: Path, target: Path, model: Bundle, settings: JobSettings, options: dict[str, Any]
+) -> tuple[Made, str]:
+    """The film, and what made it; a bar of its frames meanwhile."""
+    from ..video.coding import Wishes
+    from ..video.enlarging import PIECE, enlarge_film
+    from ..video.film import Part
+
+    part = Part(options["start"], options["end"])
+    wishes = Wishes(options["codec"], options["crf"])
+    upscaler = Upscaler.from_bundle(
+        model.path.resolve(),
+        options["device"],
+        options["engine"],
+        options["precision"],
+        options["threads"],
+        options["tile"],
+        options["overlap"],
+        dict(engine_option(text) for text in options["engine_options"]),
+    )
+    done = 0.0
+    with tqdm(desc=source.name, unit="frame", disable=True if options["quiet"] else None, leave=False) as bar:
+
+        def tell(frames: float, kept: int, total: int | None) -> None:
+            nonlocal done
+            done = frames
+            if bar.disable:
+                return
+            bar.total = total
+            if bar.initial != kept:  # what was there already says nothing about the time left
+                bar.initial = bar.n = kept
+            bar.update(frames - bar.n)
+
+        try:
+            made = enlarge_film(source, target, upscaler, settings, part, wishes, tell)
+        except BaseException:
+            if done >= PIECE:
+                click.echo(
+                    f"{int(done) // PIECE * PIECE} frames are kept; the same command goes on from there", err=True
+                )
+            raise
+    engine = upscaler.engine
+    return made, f"{engine.name} {engine.device} {engine.precision}"
+
+
+def _require_packages() -> None:
+    """Before anything is opened."""
+    if sys.version_info < PYTHON:
+        raise PackageError("films need Python 3.11 or newer; run srdiff-video with one")
+    from ..video import library  # noqa: F401
+
+
+main.params[2:2] = [option for option in srdiff_run.params if option.name in SHARED]
+
+
+if __name__ == "__main__":
+    main()
