@@ -6,7 +6,7 @@ import re
 import sys
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Callable
 
 import click
 from tqdm import tqdm
@@ -18,14 +18,15 @@ from ..jobs.targets import finished, same_file
 from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
 from ..upscaler import Upscaler
+from ..video.animation import FORMATS as ANIMATIONS
+from ..video.animation import enlarge_animation
+from ..video.frames import Made, Tell
 from .command import Command
 from .devices import engine_option
 from .run import main as srdiff_run
 
-if TYPE_CHECKING:
-    from ..video.enlarging import Made
-
 PYTHON = (3, 11)
+Enlarge = Callable[[Upscaler, Tell], Made]
 # Options that mean what they mean to srdiff-run.
 SHARED = (
     *("model", "seed", "preset", "steps", "sampler", "eta", "spacing"),
@@ -64,12 +65,11 @@ class Moment(click.ParamType):
 )
 @click.option("--overwrite", is_flag=True, help="Replace a result that exists, or one begun with other settings.")
 def main(source: Path, target: Path, **options: Any) -> None:
-    """Enlarge a film four times with SRDiff.
+    """Enlarge a film or an animation four times with SRDiff.
 
     OUTPUT is an .mp4, .m4v, .mov, .mkv or .webm. Sound, subtitles, chapters, rotation, colours and times are INPUT's.
-    A run that was stopped goes on when the same command is typed again.
+    A run that was stopped goes on when the same command is typed again. An animated .gif, .webp or .png becomes one.
     """
-    _require_packages()
     if same_file(source, target):
         raise OptionError(f"{target} is the input; choose another output")
 
@@ -110,12 +110,10 @@ def _make(
     source: Path, target: Path, model: Bundle, settings: JobSettings, options: dict[str, Any]
 ) -> tuple[Made, str]:
     """The film, and what made it; a bar of its frames meanwhile."""
-    from ..video.coding import Wishes
-    from ..video.enlarging import PIECE, enlarge_film
-    from ..video.film import Part
-
-    part = Part(options["start"], options["end"])
-    wishes = Wishes(options["codec"], options["crf"])
+    if source.suffix.lower() in ANIMATIONS:
+        enlarge = _animation(source, target, settings, options)
+    else:
+        enlarge = _film(source, target, settings, options)
     upscaler = Upscaler.from_bundle(
         model.path.resolve(),
         options["device"],
@@ -126,12 +124,9 @@ def _make(
         options["overlap"],
         dict(engine_option(text) for text in options["engine_options"]),
     )
-    done = 0.0
     with tqdm(desc=source.name, unit="frame", disable=True if options["quiet"] else None, leave=False) as bar:
 
         def tell(frames: float, kept: int, total: int | None) -> None:
-            nonlocal done
-            done = frames
             if bar.disable:
                 return
             bar.total = total
@@ -139,23 +134,46 @@ def _make(
                 bar.initial = bar.n = kept
             bar.update(frames - bar.n)
 
-        try:
-            made = enlarge_film(source, target, upscaler, settings, part, wishes, tell)
-        except BaseException:
-            if done >= PIECE:
-                click.echo(
-                    f"{int(done) // PIECE * PIECE} frames are kept; the same command goes on from there", err=True
-                )
-            raise
+        made = enlarge(upscaler, tell)
     engine = upscaler.engine
     return made, f"{engine.name} {engine.device} {engine.precision}"
 
 
-def _require_packages() -> None:
-    """Before anything is opened."""
+def _animation(source: Path, target: Path, settings: JobSettings, options: dict[str, Any]) -> Enlarge:
+    given = [name for name in ("start", "end", "codec", "crf") if options[name] is not None]
+    if given:
+        raise OptionError(f"{given[0]} is of films and {source} is an animation; leave it out")
+    return lambda upscaler, tell: enlarge_animation(source, target, upscaler, settings, tell)
+
+
+def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, Any]) -> Enlarge:
     if sys.version_info < PYTHON:
         raise PackageError("films need Python 3.11 or newer; run srdiff-video with one")
-    from ..video import library  # noqa: F401
+    from ..video.coding import Wishes
+    from ..video.enlarging import PIECE, enlarge_film
+    from ..video.film import Part
+
+    if target.suffix.lower() in ANIMATIONS:
+        raise OptionError(f"{source} is no animation and {target} would be one; give a target like out.mp4")
+    part, wishes = Part(options["start"], options["end"]), Wishes(options["codec"], options["crf"])
+
+    def enlarge(upscaler: Upscaler, tell: Tell) -> Made:
+        done = 0.0
+
+        def note(frames: float, kept: int, total: int | None) -> None:
+            nonlocal done
+            done = frames
+            tell(frames, kept, total)
+
+        try:
+            return enlarge_film(source, target, upscaler, settings, part, wishes, note)
+        except BaseException:
+            if done >= PIECE:
+                there = int(done) // PIECE * PIECE
+                click.echo(f"{there} frames are kept; the same command goes on from there", err=True)
+            raise
+
+    return enlarge
 
 
 main.params[2:2] = [option for option in srdiff_run.params if option.name in SHARED]

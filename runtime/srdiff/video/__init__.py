@@ -1,1 +1,1 @@
-"""Films: frames in as a stream, through the model, and out as one; the extra ``video``, on Python 3.11 and newer."""
+"""Films (the extra ``video``, on Python 3.11 and newer) and animations: frames in, through the model, and out."""

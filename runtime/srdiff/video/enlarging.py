@@ -4,76 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, Callable, Iterator
-
-import numpy as np
+from typing import Any, Iterator
 
 from ..atomic_files import atomic_file, require_writable
 from ..batch.pins import Pins, pins_of
-from ..jobs.work import JobSettings, result_size, shrunk
-from ..photo.photo import Photo
+from ..jobs.work import JobSettings
 from ..progress import Progress
 from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
 from . import muxing
 from .coding import Coding, Wishes, coding_for
 from .film import Film, Part, Shot
+from .frames import FrameMaker, Made, Tell
 from .library import av
 from .pieces import Pieces
 
 # Frames that are coded together: what a kill costs at most, and how often one can start to play.
 PIECE = 24
-
-# Told (frames done, of which an earlier run made, all if known) while they are made; the first is no whole number.
-Tell = Callable[[float, int, "int | None"], None]
-
-
-@dataclass(frozen=True)
-class Made:
-    """What came of a film.
-
-    Attributes:
-        frames: in it.
-        kept: of those, that an earlier run had made.
-        size: (width, height) of the result.
-        coding: codec, its crf, pixel format.
-        unkept: of what belongs to the film, in a few words each.
-        interlaced: its frames are two moments in turn, which the model takes for one.
-        seconds: of this run.
-    """
-
-    frames: int
-    kept: int
-    size: tuple[int, int]
-    coding: str
-    unkept: tuple[str, ...]
-    interlaced: bool
-    seconds: float
-
-
-class FrameMaker:
-    """Enlarges frames with the same noise for each, so that what stands still stays still.
-
-    Args:
-        upscaler: of the model.
-        settings: seed, sampler, and the size of results.
-    """
-
-    def __init__(self, upscaler: Upscaler, settings: JobSettings) -> None:
-        self._upscaler = upscaler
-        self._settings = settings
-        self._last: tuple[Photo, Photo] | None = None
-
-    def make(self, photo: Photo, watch: Callable[[Progress], None] | None = None) -> Photo:
-        """The result for a frame; that of the one before where it is the same."""
-        if self._last is None or not _same(self._last[0], photo):
-            size = result_size(self._upscaler.scale, photo, self._settings)
-            result = self._upscaler.enlarge(photo, self._settings.seed, self._settings.sampler, watch)
-            self._last = photo, result if size is None else shrunk(result, *size)
-        return self._last[1]
 
 
 def enlarge_film(
@@ -102,13 +51,14 @@ def enlarge_film(
     """
     started = time.perf_counter()
     with Film(source, part, settings.max_pixels) as film:
-        height, width = _size(film, upscaler, settings)
+        maker = FrameMaker(upscaler, settings)
+        width, height = maker.size(film.width, film.height)
         coding = coding_for(film, target, width, height, wishes)
         muxing.check(film, coding, target)
         require_writable(target)
         remove_leftovers(target.parent)
         with Pieces(target, _pins(film, part, coding, upscaler, settings), settings.overwrite) as pieces:
-            count, kept, end = _make(film, coding, FrameMaker(upscaler, settings), pieces, tell)
+            count, kept, end = _make(film, coding, maker, pieces, tell)
             numbers = range(-(-count // PIECE))
             times = [moment for number in numbers for moment in pieces.times(number)]
             packets = (packet for number in numbers for packet in pieces.packets(number))
@@ -155,15 +105,6 @@ def _cut(shots: Iterator[Shot]) -> Iterator[list[Shot]]:
         yield piece
 
 
-def _size(film: Film, upscaler: Upscaler, settings: JobSettings) -> tuple[int, int]:
-    """(height, width) of the result."""
-    blank = Photo(np.zeros((film.height, film.width, 3), np.uint8))
-    return result_size(upscaler.scale, blank, settings) or (
-        film.height * upscaler.scale,
-        film.width * upscaler.scale,
-    )
-
-
 def _pins(film: Film, part: Part, coding: Coding, upscaler: Upscaler, settings: JobSettings) -> Pins:
     """All that decides a piece's bytes besides its frames' times. The end is none of them: a film can be ended earlier
     once it turns out to be damaged.
@@ -182,9 +123,3 @@ def _pins(film: Film, part: Part, coding: Coding, upscaler: Upscaler, settings: 
         "coding": coding.label,
         "piece": PIECE,
     }
-
-
-def _same(first: Photo, second: Photo) -> bool:
-    if not np.array_equal(first.pixels, second.pixels):
-        return False
-    return first.alpha is None or second.alpha is None or np.array_equal(first.alpha, second.alpha)

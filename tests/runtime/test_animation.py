@@ -1,0 +1,171 @@
+"""``srdiff-video`` of animated GIF, WebP and PNG: every picture at its time, as often, as transparent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+import skimage.data
+from click.testing import CliRunner, Result
+from PIL import Image
+
+import srdiff.commands.video as video_command
+from srdiff.doctor.golden import GOLDEN
+from srdiff.upscaler import Upscaler
+
+PHOTO = skimage.data.astronaut()
+DURATIONS = [30, 120, 50, 200]
+
+
+@pytest.fixture(scope="module")
+def upscaler() -> Upscaler:
+    return Upscaler.from_bundle(GOLDEN / "golden.srdiff", engine="onnxruntime", device="cpu")
+
+
+@pytest.fixture
+def srdiff_video(upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr("srdiff.commands.video.Upscaler.from_bundle", lambda *_: upscaler)
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        words = [*map(str, arguments), "--model", str(GOLDEN / "golden.srdiff"), "--steps", "1"]
+        result = CliRunner().invoke(video_command.main, words)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def pictures(alpha: bool = False) -> list[Image.Image]:
+    """A window that moves, with a hole that moves."""
+    made = []
+    for number in range(len(DURATIONS)):
+        view = PHOTO[60:76, 100 + 3 * number : 124 + 3 * number].copy()
+        if alpha:
+            hole = np.full(view.shape[:2], 255, np.uint8)
+            hole[4:12, 4 * number : 4 * number + 8] = 0
+            view = np.dstack([view, hole])
+        made.append(Image.fromarray(view))
+    return made
+
+
+def animation(path: Path, frames: list[Image.Image], **options: Any) -> Path:
+    usual = {".webp": {"lossless": True}, ".gif": {"disposal": 2}, ".png": {"disposal": 0, "blend": 0}}[path.suffix]
+    options = {"duration": DURATIONS[: len(frames)], **usual, **options}
+    frames[0].save(path, save_all=True, append_images=frames[1:], **options)
+    return path
+
+
+def shown(path: Path) -> tuple[list[np.ndarray], list[float], Any]:
+    """Pictures as RGBA, their milliseconds, and how often they come."""
+    with Image.open(path) as image:
+        frames, durations = [], []
+        for number in range(image.n_frames):
+            image.seek(number)
+            image.load()
+            frames.append(np.asarray(image.convert("RGBA")))
+            durations.append(image.info.get("duration"))
+        return frames, durations, image.info.get("loop")
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("loop", [0, 3])
+@pytest.mark.parametrize(("name", "result"), [("a.gif", "b.gif"), ("a.webp", "b.webp"), ("a.png", "b.png")])
+def test_pictures_times_and_repetitions(
+    name: str,
+    result: str,
+    loop: int,
+    alpha: bool,
+    srdiff_video: Callable[..., Result],
+    upscaler: Upscaler,
+    tmp_path: Path,
+) -> None:
+    source = animation(tmp_path / name, pictures(alpha), loop=loop)
+    said = srdiff_video(source, tmp_path / result).output
+    before, after = shown(source), shown(tmp_path / result)
+    assert after[1:] == before[1:] == (DURATIONS, loop)
+    assert [frame.shape for frame in after[0]] == [(64, 96, 4)] * 4
+    for small, large in zip(before[0], after[0]):
+        given = small if (small[..., 3] < 255).any() else small[..., :3]
+        expected = np.dstack([upscaler.upscale(given, steps=1), np.full((64, 96), 255)])[..., :4].astype(int)
+        if result == "b.gif":
+            assert ((large[..., 3] == 255) == (expected[..., 3] >= 128)).all()
+        else:
+            assert (large[..., 3] == expected[..., 3]).all()
+        visible = large[..., 3] > 0
+        off = np.abs(large.astype(int) - expected)[visible]
+        # 255 colours stand for the random network's wild ones; the others lose nothing.
+        assert off.mean() < 20 if result == "b.gif" else off.max() == 0
+    assert ("255 colours" in said) == (result == "b.gif")
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_gif_that_does_not_repeat_does_not(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    srdiff_video(animation(tmp_path / "a.gif", pictures()), tmp_path / "b.gif")
+    srdiff_video(tmp_path / "a.gif", tmp_path / "b.webp")
+    assert shown(tmp_path / "b.gif")[2] is None and shown(tmp_path / "b.webp")[1:] == (DURATIONS, 1)
+
+
+def test_what_stands_still_in_a_gif_stays_still(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    """One palette for all, and no dither that moves."""
+    frames = []
+    for number in range(4):
+        view = PHOTO[60:84, 100:164].copy()
+        view[8:16, 2 + number : 8 + number] = 255
+        frames.append(Image.fromarray(view).quantize(palette=Image.fromarray(PHOTO).quantize(64), dither=0))
+    srdiff_video(animation(tmp_path / "a.gif", frames, disposal=0), tmp_path / "b.gif")
+    before, after = np.stack(shown(tmp_path / "a.gif")[0]), np.stack(shown(tmp_path / "b.gif")[0])
+    assert np.ptp(before, axis=0)[:, 12:].max() == 0 and np.ptp(after, axis=0)[:, :48].max() > 0
+    assert np.ptp(after, axis=0)[:, -48:].max() == 0
+
+
+def test_what_a_format_does_not_hold_is_said(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    source = animation(
+        tmp_path / "a.webp", pictures(), icc_profile=b"profile" * 20, exif=b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"
+    )
+    assert "not kept" not in srdiff_video(source, tmp_path / "b.webp").output
+    with Image.open(tmp_path / "b.webp") as image:
+        assert image.info["icc_profile"] == b"profile" * 20 and image.info["exif"]
+    said = srdiff_video(source, tmp_path / "b.gif").output
+    assert "ICC profile" in said and "EXIF" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("a.gif", "b.mp4"), "is an animation and stays one"),
+        (("a.gif", "b.gif", "--start", 1), "leave it out"),
+        (("a.gif", "b.gif", "--max-pixels", 100), "--max-pixels"),
+        (("still.gif", "b.gif"), "srdiff-run enlarges it"),
+        (("cut.gif", "b.gif"), "damaged or cut short"),
+        (("cut.webp", "b.webp"), "damaged"),
+        (("cut.png", "b.png"), "damaged or cut short"),
+        (("text.gif", "b.gif"), "no image"),
+        (("missing.gif", "b.gif"), "cannot be read"),
+        (("a.gif", "a.gif", "--overwrite"), "is the input"),
+    ],
+)
+def test_a_refusal_is_one_sentence(
+    words: Any, sentence: str, srdiff_video: Callable[..., Result], tmp_path: Path
+) -> None:
+    animation(tmp_path / "a.gif", pictures())
+    pictures()[0].save(tmp_path / "still.gif")
+    for suffix in (".gif", ".webp", ".png"):
+        data = animation(tmp_path / f"whole{suffix}", pictures()).read_bytes()
+        (tmp_path / f"cut{suffix}").write_bytes(data[: len(data) * 2 // 3])
+    (tmp_path / "text.gif").write_text("no picture")
+    result = srdiff_video(tmp_path / words[0], tmp_path / words[1], *words[2:], code=2)
+    assert sentence in result.output and result.output.startswith("Error: ") and result.output.count("\n") == 1
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(("b.", "."))]
+
+
+def test_more_than_the_memory_holds_is_refused_before_the_work(
+    srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = animation(tmp_path / "a.gif", pictures())
+    for most in (24 * 16 * 4 * 4 * 4 - 1, 96 * 64 * 4 * 16 - 1):
+        monkeypatch.setattr("srdiff.video.animation.usable_memory", lambda most=most: most)
+        assert "fit into memory" in srdiff_video(source, tmp_path / "b.gif", code=2).output
+    monkeypatch.setattr("srdiff.video.animation.usable_memory", lambda: 96 * 64 * 4 * 16)
+    srdiff_video(source, tmp_path / "b.gif")
