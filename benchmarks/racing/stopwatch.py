@@ -31,8 +31,8 @@ class Stopwatch:
         library: that computes, by the name of its package.
 
     Attributes:
-        seconds: by ``compile``, ``encoder`` and ``step`` (the graphs' runs; of both as one, ``step``), since the last
-            :meth:`restart`.
+        seconds: by ``compile``, ``encoder`` and ``step`` (the graphs' runs; of more than the step as one, ``step``),
+            since the last :meth:`restart`.
         calls: likewise, of the graphs' runs.
         shapes: of each graph's inputs, as last compiled.
     """
@@ -55,18 +55,31 @@ class Stopwatch:
             self._watch_graph(graph, name)
             return graph
 
-        def timed_joined(encoder: bytes, step: bytes, shapes: Shapes) -> Any:
-            self.shapes["encoder"] = {key: tuple(shape) for key, shape in shapes.items() if key == "lr"}
-            self.shapes["step"] = {key: tuple(shape) for key, shape in shapes.items() if key != "lr"}
+        def timed_both(compile_both: Callable[..., Any]) -> Callable[..., Any]:
+            def timed(encoder: bytes, step: bytes, shapes: Shapes) -> Any:
+                self.shapes["encoder"] = {key: tuple(shape) for key, shape in shapes.items() if key == "lr"}
+                self.shapes["step"] = {key: tuple(shape) for key, shape in shapes.items() if key != "lr"}
+                with self._compile_time():
+                    graph = compile_both(encoder, step, shapes)
+                self.calls["compile"] += 1
+                self._watch_graph(graph, "step")
+                return graph
+
+            return timed
+
+        compile_head = engine.compile_head
+
+        def timed_head(encoder: bytes, shapes: Shapes) -> Any:
             with self._compile_time():
-                graph = compile_joined(encoder, step, shapes)
+                graph = compile_head(encoder, shapes)
             self.calls["compile"] += 1
-            self._watch_graph(graph, "step")
+            self._watch_graph(graph, "encoder")
             return graph
 
-        compile_joined = engine.compile_joined
         setattr(engine, "compile", timed_compile)  # noqa: B010  # mypy forbids it as an assignment
-        setattr(engine, "compile_joined", timed_joined)  # noqa: B010
+        setattr(engine, "compile_joined", timed_both(engine.compile_joined))  # noqa: B010
+        setattr(engine, "compile_head", timed_head)  # noqa: B010
+        setattr(engine, "compile_rest", timed_both(engine.compile_rest))  # noqa: B010
 
     def restart(self) -> None:
         self.seconds = dict.fromkeys(("compile", "encoder", "step"), 0.0)

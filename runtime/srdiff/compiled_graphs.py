@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from .bundle import GraphSource
 from .engines import Engine, Graph
 from .errors import BundleError
-from .graph_io import ENCODER, JOINED, STEP
+from .graph_io import ENCODER, HEAD, JOINED, REST, STEP
 
 # Compiled shapes kept per graph: a service that sees every size must not grow without bound.
 CACHED_SHAPES = 4
@@ -48,7 +48,7 @@ class CompiledGraphs:
         self._begin()
 
     def get(self, name: str, height: int, width: int) -> Graph:
-        """``encoder``, ``step`` or ``joined``, for windows of height x width LR pixels."""
+        """``encoder``, ``step``, ``joined``, ``head`` or ``rest``, for windows of height x width LR pixels."""
         key = (name, height, width)
         with self._lock:
             graph = self._compiled.get(key)
@@ -83,8 +83,11 @@ class CompiledGraphs:
 
     def _compile(self, name: str, height: int, width: int) -> Graph:
         models = self._models[(height, width) if self.static else None]
-        shapes = self._input_shapes
-        if name != JOINED:
-            return self._engine.compile(models[name], shapes(name, height, width))
+        shapes, engine = self._input_shapes, self._engine
+        if name in models:
+            return engine.compile(models[name], shapes(name, height, width))
+        if name == HEAD:
+            return engine.compile_head(models[ENCODER], shapes(ENCODER, height, width))
         both = {**shapes(ENCODER, height, width), **shapes(STEP, height, width)}
-        return self._engine.compile_joined(models[ENCODER], models[STEP], both)
+        compile = {JOINED: engine.compile_joined, REST: engine.compile_rest}[name]
+        return compile(models[ENCODER], models[STEP], both)

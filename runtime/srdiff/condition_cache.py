@@ -10,33 +10,45 @@ import numpy as np
 
 from .engines import Graph
 from .engines.base import computing
-from .graph_io import COND, ENCODER, LR
+from .graph_io import ENCODER, LR
+from .half_floats import HALVES
 from .tiles import Window
 
-# Kept in memory; what goes beyond lies in a temporary file.
-COND_BYTES = 1 << 30
+# Kept in memory, in a temporary file beyond that, and of all others nothing: they are computed again in every step.
+MEMORY_BYTES = 1 << 29
+FILE_BYTES = 1 << 30
+
+
+def fit_into_memory(size: int) -> bool:
+    """Whether results of so many bytes in all are kept as they are, none of them in a file."""
+    return size <= MEMORY_BYTES
 
 
 class ConditionCache:
-    """Called with a window, it gives the encoder's result [1, C, H, W] float32; computed once per window.
+    """Called with a window, it gives the encoder's result [1, C, H, W] float32; valid until the next call.
 
-    Beyond ``COND_BYTES`` results go to a file in the system's folder for temporary ones (``TMPDIR``): reading them
-    back takes a hundredth of computing them again, which is what happens where the disk takes no more. The file
-    vanishes with this object or the process.
+    The first windows up to ``MEMORY_BYTES`` are kept in memory, those up to ``FILE_BYTES`` more in a file in the
+    system's folder for temporary ones (``TMPDIR``), which vanishes with this object or the process; where the disk
+    takes no more, it ends there. What is kept and what is computed again are the same numbers.
 
     Args:
-        encoder: compiled for the windows' shape.
+        encoder: compiled for the windows' shape; its one output is what is kept.
         lr: the whole input [3, h, w] float32.
+        windows: how many there are.
+        precision: of the arithmetic that takes the results. Where that is a half one and they do not all fit into
+            memory, they are rounded to it, as the engine would, and take half the room.
     """
 
-    def __init__(self, encoder: Graph, lr: np.ndarray) -> None:
+    def __init__(self, encoder: Graph, lr: np.ndarray, windows: int, precision: str) -> None:
         self._encoder = encoder
         self._lr = lr
+        self._windows = windows
+        self._half = HALVES.get(precision)
         self._kept: dict[tuple[int, int], np.ndarray] = {}
-        self._room = COND_BYTES
+        self._memory, self._disk = MEMORY_BYTES, FILE_BYTES
         self._places: dict[tuple[int, int], int] = {}  # in the file
+        self._read_into = np.empty(0)
         self._file: Any = None
-        self._refused = False
 
     def __enter__(self) -> ConditionCache:
         return self
@@ -48,33 +60,39 @@ class ConditionCache:
     def __call__(self, window: Window) -> np.ndarray:
         key = (window.top, window.left)
         if key in self._kept:
-            return self._kept[key]
+            return self._full(self._kept[key])
         if key in self._places:
-            return self._read(key)
+            return self._full(self._read(key))
         with computing(ENCODER):
-            cond = self._encoder.run({LR: np.ascontiguousarray(window.lr(self._lr))[None]})[COND]
-        if cond.nbytes <= self._room:
-            self._room -= cond.nbytes
-            self._kept[key] = cond
-        elif not self._refused:
-            self._write(key, cond)
-        return cond
+            (result,) = self._encoder.run({LR: np.ascontiguousarray(window.lr(self._lr))[None]}).values()
+        if self._half is not None and fit_into_memory(result.nbytes * self._windows):
+            self._half = None
+        stored = result if self._half is None else self._half.rounded(result)
+        if stored.nbytes <= self._memory:
+            self._memory -= stored.nbytes
+            self._kept[key] = stored
+        elif stored.nbytes <= self._disk:
+            self._disk -= stored.nbytes
+            self._write(key, stored)
+        return self._full(stored)
 
-    def _write(self, key: tuple[int, int], cond: np.ndarray) -> None:
+    def _full(self, stored: np.ndarray) -> np.ndarray:
+        return stored if self._half is None else self._half.widened(stored)
+
+    def _write(self, key: tuple[int, int], stored: np.ndarray) -> None:
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="srdiff-", buffering=0)  # noqa: SIM115  # closed by __exit__
             place = self._file.seek(0, os.SEEK_END)
-            if self._file.write(cond) != cond.nbytes:  # cond.tofile would not tell
+            if self._file.write(stored) != stored.nbytes:  # stored.tofile would not tell
                 raise OSError("the disk is full")
-        except OSError:  # the windows that are not in the file are computed again
-            self._refused = True
+        except OSError:
+            self._disk = 0
         else:
             self._places[key] = place
-            self._shape = cond.shape
+            self._read_into = np.empty_like(stored) if self._read_into.shape != stored.shape else self._read_into
 
     def _read(self, key: tuple[int, int]) -> np.ndarray:
-        cond = np.empty(self._shape, np.float32)
         self._file.seek(self._places[key])
-        self._file.readinto(cond)
-        return cond
+        self._file.readinto(self._read_into)
+        return self._read_into

@@ -20,8 +20,11 @@ Shapes = Mapping[str, Tuple[int, ...]]
 
 ENCODER, STEP = "encoder", "step"
 JOINED = "joined"  # both, compiled as one: the step graph with lr in the place of cond
+# Parted elsewhere: the encoder as far as it works at lr's size, and what follows of it with the step as one graph.
+HEAD, REST = "head", "rest"
 
 LR = "lr"  # [1, 3, h, w] in [-1, 1]
+FEATURES = "features"  # [1, F, h, w]: what the head gives and cond is made from; a fraction of cond's size
 COND = "cond"  # [1, C, H, W]: the encoder's result, the same for every step
 X = "x"  # [1, 3, H, W]: x_t
 TIME_BIAS = "time_bias"  # [1, B, 1, 1]: row t of the bundle's table

@@ -9,6 +9,7 @@ from typing import Callable, Iterable, Iterator
 
 import numpy as np
 
+from .blending import Blending
 from .engines import Arrays, Graph
 from .engines.base import computing
 from .errors import BundleError
@@ -87,21 +88,22 @@ class Sampling:
     def _lock_step(self, x: np.ndarray) -> np.ndarray:
         """The image as overlapping windows, blended after every step."""
         scale, second_order = self.scale, self.plan.second_order
-        x_next = np.empty_like(x)
-        # x_0 of the step before matters to second-order samplers alone; the others save the memory.
-        x0, x0_next = (np.zeros_like(x) for _ in range(2)) if second_order else (x[:, :0], x[:, :0])
-        nothing = np.zeros((1, *self.windows[0].hr(x, scale).shape), np.float32)
+        x0 = np.zeros_like(x) if second_order else x[:, :0]  # that of the step before
+        into = {X_NEXT: x, X0: x0} if second_order else {X_NEXT: x}
+        height = self.windows[0].height * scale
+        blendings = {name: Blending(image, height, scale) for name, image in into.items()}
+        shape = self.windows[0].hr(x, scale).shape
+        inputs = {name: np.zeros((1, *shape), np.float32) for name in (X, X0_PREV)}
         drawn = self._drawn()
         done = 0
         for number in self.plan:
-            inputs = self._numbers(number)
-            x_next.fill(0)
-            x0_next.fill(0)
+            inputs.update(self._numbers(number))
             for window in self.windows:
-                inputs[X] = _batch(window.hr(x, scale))
+                inputs[X][0] = window.hr(x, scale)
                 inputs.update(self.conditions(window))
                 inputs[NOISE] = next(drawn)[None]
-                inputs[X0_PREV] = _batch(window.hr(x0, scale)) if second_order else nothing
+                if second_order:
+                    inputs[X0_PREV][0] = window.hr(x0, scale)
                 if self.lr_up is not None:
                     inputs[LR_UP] = _batch(window.hr(self.lr_up, scale))
                 with computing(STEP):
@@ -109,11 +111,10 @@ class Sampling:
                 self._require_finite(outputs[X_NEXT], done // len(self.windows) + 1)
                 done += 1
                 self._tell(done, window, partial(_first, outputs[X0]))
-                window.add(outputs[X_NEXT][0], x_next, scale)
-                if second_order:
-                    window.add(outputs[X0][0], x0_next, scale)
-            x, x_next = x_next, x
-            x0, x0_next = x0_next, x0
+                for name, blending in blendings.items():
+                    blending.add(window, outputs[name][0])
+            for blending in blendings.values():
+                blending.finish()
         return x
 
     def _numbers(self, number: Step) -> Arrays:

@@ -37,12 +37,21 @@ class Window:
         y, x = self.top * scale, self.left * scale
         return image[..., y : y + self.height * scale, x : x + self.width * scale]
 
-    def add(self, result: np.ndarray, image: np.ndarray, scale: int) -> None:
-        """Add this window's share of a result [c, scale * height, scale * width], which is changed, to the image."""
-        result *= self.row_weight[:, None]
-        result *= self.column_weight
-        target = self.hr(image, scale)
-        target += result
+    def weighted(self, result: np.ndarray) -> np.ndarray:
+        """This window's share of a result [c, scale * height, scale * width], which is changed in place."""
+        for part in _unlike_one(self.row_weight):
+            result[:, part] *= self.row_weight[part, None]
+        for part in _unlike_one(self.column_weight):
+            result[:, :, part] *= self.column_weight[part]
+        return result
+
+
+def _unlike_one(weight: np.ndarray) -> list[slice]:
+    """What lies before and behind the middle, where a weight is exactly 1 and need not be multiplied by."""
+    ones = np.flatnonzero(weight == 1)
+    if len(ones) == 0 or ones[-1] - ones[0] >= len(ones):
+        return [slice(None)]
+    return [slice(None, ones[0]), slice(ones[-1] + 1, None)]
 
 
 def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:

@@ -13,10 +13,10 @@ import numpy as np
 
 from .bundle import Bundle, GraphSource
 from .compiled_graphs import CompiledGraphs
-from .condition_cache import ConditionCache
+from .condition_cache import ConditionCache, fit_into_memory
 from .engines import Engine, Graph
 from .forking import keep_in_children
-from .graph_io import COND, ENCODER, JOINED, LR, STEP
+from .graph_io import COND, ENCODER, FEATURES, HEAD, JOINED, LR, REST, STEP
 from .machine import usable_memory
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
@@ -219,13 +219,26 @@ class Upscaler:
             step = self.graph(JOINED, *tile)
             x0 = sampling(step, conditions=lambda window: {LR: np.ascontiguousarray(window.lr(padded))[None]}).run()
         else:
+            once, each, name = self._pair(tile, len(windows))
             with ThreadPoolExecutor(1) as beside:
-                compiling = beside.submit(self.graph, STEP, *tile)
-                with ConditionCache(self.graph(ENCODER, *tile), padded) as cond:
-                    cond(windows[0])  # while the step graph compiles
-                    x0 = sampling(compiling.result(), conditions=lambda window: {COND: cond(window)}).run()
+                compiling = beside.submit(self.graph, each, *tile)
+                kept = ConditionCache(self.graph(once, *tile), padded, len(windows), self.engine.precision)
+                with kept:
+                    kept(windows[0])  # while the step graph compiles
+                    x0 = sampling(compiling.result(), conditions=lambda window: {name: kept(window)}).run()
         first = margin * self.scale
         return x0[:, first : first + rows, first : first + columns]
+
+    def _pair(self, tile: tuple[int, int], windows: int) -> tuple[str, str, str]:
+        """What runs once per window, what runs in every step, and what the one gives the other.
+
+        Where cond does not fit into memory, features are kept, a fraction as large; cond is made of them in every step,
+        which takes 5 % longer for it (measured, float32).
+        """
+        cond = int(np.prod(self.bundle.manifest.input_shapes(STEP, *tile)[COND])) * np.float32().nbytes
+        if not self.engine.parts or windows == 1 or fit_into_memory(windows * cond):
+            return ENCODER, STEP, COND
+        return HEAD, REST, FEATURES
 
     def _default_tile(self) -> int:
         if self.engine.workspace is None:
@@ -246,7 +259,7 @@ class Upscaler:
         return (sides[0], sides[1]), self.overlap
 
     def graph(self, name: str, height: int, width: int) -> Graph:
-        """The encoder, the step, or both as one graph, for windows of height x width LR pixels, compiled once."""
+        """One of the graphs that ``graph_io`` names, for windows of height x width LR pixels, compiled once."""
         return self._graphs.get(name, height, width)
 
 

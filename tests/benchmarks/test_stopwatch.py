@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from racing.stopwatch import Stopwatch
 
+from srdiff import condition_cache
 from srdiff.bundle import Bundle
 from srdiff.engines import Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.engines.base import Loop
@@ -33,6 +34,16 @@ def test_the_stopwatch_sees_every_run_and_changes_nothing() -> None:
     assert (upscaler.upscale(pixels, steps=3) == plain.upscale(pixels, steps=3)).all()
     assert watch.calls == {"compile": 0, "encoder": 1, "step": 3} and watch.seconds["compile"] == 0
     assert min(watch.seconds["encoder"], watch.seconds["step"]) > 0
+
+
+def test_graphs_parted_elsewhere_are_seen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    monkeypatch.setattr(condition_cache, "MEMORY_BYTES", 0)
+    engine = open_engine("openvino", "cpu", "fp32", 1)
+    watch = Stopwatch(engine, engine.name)
+    Upscaler(Bundle(GOLDEN), engine, tile=24, overlap=8).upscale(np.zeros((20, 36, 3), np.uint8), steps=3)
+    assert watch.calls == {"compile": 2, "encoder": 2, "step": 6}
+    assert watch.shapes["encoder"] == {"lr": watch.shapes["encoder"]["lr"]} and "cond" in watch.shapes["step"]
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -103,6 +103,7 @@ class Engine(ABC):
         threads: of the CPU per run; None where the library chooses.
         compiles_at_once: two graphs may be compiled at the same time, from two threads.
         joins: has :meth:`compile_joined`.
+        parts: has :meth:`compile_head` and :meth:`compile_rest`.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Engine(ABC):
     threads: int | None = None
     compiles_at_once: bool = False
     joins: bool = False
+    parts: bool = False
 
     @abstractmethod
     def compile(self, model: bytes, shapes: Shapes) -> Graph:
@@ -120,6 +122,14 @@ class Engine(ABC):
 
     def compile_joined(self, encoder: bytes, step: bytes, shapes: Shapes) -> Graph:
         """Both as one graph of lr and the step's other inputs, within which cond stays; ``shapes`` has both graphs'."""
+        raise NotImplementedError
+
+    def compile_head(self, encoder: bytes, shapes: Shapes) -> Graph:
+        """Of the encoder what works at the size of lr: lr -> features."""
+        raise NotImplementedError
+
+    def compile_rest(self, encoder: bytes, step: bytes, shapes: Shapes) -> Graph:
+        """The rest of the encoder and the step as one: features and the step's inputs but cond; same bits as apart."""
         raise NotImplementedError
 
     def reads(self, model: bytes) -> bool:
