@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
@@ -23,12 +24,16 @@ class Progress:
         window: what the last run was about, in LR pixels of the padded image.
         x0: gives its present guess of x_0, [3, scale * height, scale * width] float32; to be called before the
             callback returns, since the next run writes there.
+        seconds: that the last run took, without compiling and the encoder.
+        pixels: of the whole result, with the margin it is computed with.
     """
 
     done: int
     total: int
     window: Window
     x0: Callable[[], np.ndarray]
+    seconds: float
+    pixels: int
 
 
 # Told after each run of the step graph; may raise to stop.
@@ -42,6 +47,25 @@ def watch_with(callback: Callback | None) -> Watch | None:
     if callback is None:
         return None
     return lambda progress: callback(progress.done, progress.total)
+
+
+class Pace:
+    """Seconds that a run still takes, by those it took so far; one per run."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self._since: tuple[float, int] | None = None  # before which graphs were compiled
+
+    def left(self, progress: Progress) -> float:
+        """To be called after each run of the step graph."""
+        now = self._clock()
+        if self._since is None:
+            self._since = now, progress.done
+            each = progress.seconds
+        else:
+            began, done = self._since
+            each = (now - began) / (progress.done - done)
+        return (progress.total - progress.done) * each
 
 
 class Preview:

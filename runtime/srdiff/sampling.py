@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -76,11 +77,13 @@ class Sampling:
                 loop.put(name, array)
             if done == 1 or number.draws_noise:  # where S is 0, what was there before does no harm
                 loop.put(NOISE, noise[None])
+            began = time.perf_counter()
             with computing(STEP):
                 loop.run()
+            seconds = time.perf_counter() - began
             if not loop.resident:  # what lies on a device is looked at once it is here
                 self._require_finite(loop.get(X_NEXT), done)
-            self._tell(done, self.windows[0], lambda: loop.get(X0)[0])
+            self._tell(done, self.windows[0], lambda: loop.get(X0)[0], seconds, x)
         x0 = loop.get(X_NEXT)[0]
         self._require_finite(x0, len(self.plan))
         return x0.copy() if loop.resident else x0  # it may lie in memory that goes with the loop
@@ -106,11 +109,13 @@ class Sampling:
                     inputs[X0_PREV][0] = window.hr(x0, scale)
                 if self.lr_up is not None:
                     inputs[LR_UP] = _batch(window.hr(self.lr_up, scale))
+                began = time.perf_counter()
                 with computing(STEP):
                     outputs = self.step.run(inputs)
+                seconds = time.perf_counter() - began
                 self._require_finite(outputs[X_NEXT], done // len(self.windows) + 1)
                 done += 1
-                self._tell(done, window, partial(_first, outputs[X0]))
+                self._tell(done, window, partial(_first, outputs[X0]), seconds, x)
                 for name, blending in blendings.items():
                     blending.add(window, outputs[name][0])
             for blending in blendings.values():
@@ -133,9 +138,10 @@ class Sampling:
                 "take precision fp32 if it was another, else export the model anew"
             )
 
-    def _tell(self, done: int, window: Window, x0: Callable[[], np.ndarray]) -> None:
+    def _tell(self, done: int, window: Window, x0: Callable[[], np.ndarray], seconds: float, image: np.ndarray) -> None:
         if self.watch is not None:
-            self.watch(Progress(done, len(self.plan) * len(self.windows), window, x0))
+            total, pixels = len(self.plan) * len(self.windows), image[0].size
+            self.watch(Progress(done, total, window, x0, seconds, pixels))
 
     def _drawn(self) -> Iterator[np.ndarray]:
         """The noise of every run of the step graph, in order."""

@@ -16,10 +16,14 @@ from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
 from ..manifest import Manifest
-from ..progress import Progress, Watch
+from ..progress import Pace, Progress, Watch
 from ..standard_streams import output_bytes
 from ..upscaler import Upscaler
 from .saying import Report, say, tell
+
+# Of a job whose time is told when it begins.
+LONG_SECONDS = 60
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps [{elapsed}{postfix}]"
 
 
 class Teller:
@@ -65,12 +69,19 @@ class Teller:
 
     @contextmanager
     def watching(self, job: Job) -> Iterator[Watch]:
-        """A bar of a job's steps."""
+        """A bar of a job's steps; a long job's time is told after its first one, where there is no bar, too."""
         name = job.source.path.name if job.source.path else job.source.name
-        with tqdm(desc=name, unit="step", disable=True if self._quiet else None, leave=False) as bar:
+        pace = Pace()
+        with tqdm(desc=name, bar_format=BAR, disable=True if self._quiet else None, leave=False) as bar:
 
             def show(progress: Progress) -> None:
+                left, size = pace.left(progress), f"{progress.pixels / 1e6:.1f} megapixels"
+                if progress.done == 1 and left >= LONG_SECONDS:
+                    with tqdm.external_write_mode(file=sys.stderr):
+                        self._say(f"{name}: {size} in {progress.total} steps of windows, about {roughly(left)}")
                 bar.total = progress.total
+                bar.set_description_str(f"{name}, {size}", refresh=False)
+                bar.set_postfix_str(f"{tqdm.format_interval(left)} left", refresh=False)
                 bar.update(progress.done - bar.n)
 
             yield show
@@ -147,3 +158,11 @@ class Teller:
     def _say(self, line: str) -> None:
         if not self._quiet:
             say(line)
+
+
+def roughly(seconds: float) -> str:
+    """A time to wait for, in the unit that suits it."""
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
