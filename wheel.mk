@@ -1,16 +1,25 @@
 # `make wheel` builds what is published; `make test-wheel` checks it and makes a picture with it, in a fresh environment
 # of every Python that is at hand. Python 3.7 and 3.8 cannot build it, so they install it.
-# `make sbom` lists what an installation of it brings, as CycloneDX.
+# `make sbom` lists what an installation of it brings, as CycloneDX. `make man` writes a manual page of every command and
+# subcommand into man/, from its --help; the wheel holds them, and `pip install .` in a clone takes them where they are.
 BUILD := .venv-build/bin
 PYTHONS ?= 3.7 3.8 3.9 3.11 3.12 3.13
 
-.PHONY: wheel test-wheel sbom release-check
+.PHONY: man wheel test-wheel sbom release-check
 
-.venv-build:
+.venv-build: pyproject.toml
+	rm -rf .venv-build
 	$(PYTHON) -m venv .venv-build
-	$(BUILD)/pip install --quiet build twine check-wheel-contents cyclonedx-bom
+	$(BUILD)/pip install --quiet build twine check-wheel-contents cyclonedx-bom click-man --editable .
+	touch .venv-build
 
-wheel: .venv-build  ## dist/: a wheel and a source archive
+man: .venv-build
+	rm -rf man
+	for command in $$(sed -n 's/^\(srdiff-[a-z]*\) = .*/\1/p' pyproject.toml); do \
+	  $(BUILD)/click-man --target man "$$command" > /dev/null || exit 1; \
+	done
+
+wheel: man  ## dist/: a wheel and a source archive
 	rm -rf dist build build.log
 	$(BUILD)/python -m build --outdir dist . > /dev/null 2> build.log || { cat build.log; exit 1; }
 

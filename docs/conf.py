@@ -7,7 +7,7 @@ import srdiff
 project = "srdiff"
 author = copyright = "the srdiff developers"
 release = version = srdiff.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 html_theme = "furo"
 html_title = "srdiff"
 html_theme_options = {"navigation_with_keys": True}

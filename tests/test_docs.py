@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from .test_public_names import ROOT, commands
+
 pytest.importorskip("furo")
 pytest.importorskip("myst_parser")
-
-ROOT = Path(__file__).parents[1]
 
 
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
@@ -21,6 +21,15 @@ def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     assert built.returncode == 0, built.stderr
     api = (tmp_path / "html" / "api.html").read_text(encoding="utf-8")
     assert "from_bundle" in api and "Raises" in api
+
+
+@pytest.mark.parametrize("name", commands())
+def test_every_command_has_its_entry_and_one_line_that_says_what_it_does(name: str) -> None:
+    assert f":prog: {name}\n" in (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    command = commands()[name]
+    for each in [command, *getattr(command, "commands", {}).values()]:
+        assert each.get_short_help_str().endswith("."), each.name
+        assert not each.get_short_help_str().endswith("..."), f"{name} {each.name}: manual pages and lists cut it"
 
 
 @pytest.mark.parametrize(

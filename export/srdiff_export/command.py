@@ -108,7 +108,7 @@ def main(
     inspect: Path | None,
     **options: Any,
 ) -> None:  # long: the options, and what each of three ways takes of them
-    """Export an SRDiff checkpoint to a bundle that srdiff-run takes.
+    """Export a checkpoint to a verified bundle.
 
     Encoder and sampler step become one graph each. Before the bundle gets its name, both run beside the checkpoint's
     own network on every inference engine installed; a difference above the bound is an error and leaves nothing behind.

@@ -24,6 +24,9 @@ for version in $PYTHONS; do
   run "$python" -m venv "env-$version"
   run "env-$version/bin/pip" install "$wheel[cpu]"
   for command in doctor export train preprocess eval; do run "env-$version/bin/srdiff-$command" --help; done
+  for command in "env-$version"/bin/srdiff-*; do
+    [ -s "env-$version/share/man/man1/$(basename "$command").1" ] || { echo "no manual page of $command"; exit 1; }
+  done
   run "env-$version/bin/srdiff-run" "$photo" -o "out-$version.png" --steps 1
   "env-$version/bin/python" - "out-$version.png" <<'CHECK'
 import sys

@@ -18,9 +18,10 @@ from .saying import tell
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON, for a bug report.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: the engine's]")
 def main(as_json: bool, threads: int | None) -> None:
-    """Run a small network with known steps through every engine, device and precision that opens.
+    """Examine what this machine's engines compute.
 
-    Exit code 1 when what ran is not as it should be.
+    A small network with known steps runs through every engine, device and precision that opens. Exit code 1 when what
+    ran is not as it should be.
     """
     findings = examine(golden_bundle(), Recorded.read(), threads)
     facts = machine_facts()

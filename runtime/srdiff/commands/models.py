@@ -30,9 +30,10 @@ class _Group(OneSentence, click.Group):
 
 @click.group(cls=_Group, context_settings=CONTEXT)
 def main() -> None:
-    """The models that --model NAME finds: those that come with the package, and those that were added.
+    """Keep the models that --model NAME finds.
 
-    Added ones are kept as plain folders in $SRDIFF_MODELS, or in ~/.local/share/srdiff/models.
+    Some come with the package; added ones are kept as plain folders in $SRDIFF_MODELS, or in
+    ~/.local/share/srdiff/models.
     """
 
 
@@ -53,7 +54,7 @@ def list_models() -> None:
 @click.option("--name", help="What --model will take.  [default: the source's own name]")
 @click.option("--sha256", help="Of the file at an address: what its publisher states.")
 def add(source: str, name: str | None, sha256: str | None) -> None:
-    """Add a bundle from a folder, a zip, or an address of a zip.
+    """Add a bundle: a folder, a zip or an address.
 
     Nothing is fetched but what is named here, and it is opened only after its hash was checked. An address that was cut
     off goes on where it stopped.
@@ -90,7 +91,10 @@ def remove(name: str) -> None:
 @main.command()
 @click.argument("names", nargs=-1)
 def verify(names: tuple[str, ...]) -> None:
-    """Read every file of the named models, or of all, and compare it with its hash."""
+    """Check every file of models by its hash.
+
+    Those named, or all.
+    """
     for name in names or {**added(), **built_in()}:
         check_files(Bundle(bundle_folder(name)))
         tell(f"{name}: every file is as it was exported")

@@ -67,7 +67,7 @@ _MIB = 1 << 20
 @click.option("--keep-seconds", type=click.IntRange(1), default=900, show_default=True, help="Keep results so long.")
 @click.option("--keep-mib", type=click.IntRange(1), default=512, show_default=True, help="Of results kept in memory.")
 def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None, **options: Any) -> None:
-    """Enlarge images over HTTP, and on a page for people.
+    """Enlarge images over HTTP, and on a page.
 
     SIGTERM finishes what is in the line and takes nothing new; a second one stops.
     """

@@ -23,10 +23,11 @@ from srdiff.mindspore_log import keep_quiet
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if it has one.")
 @click.pass_context
 def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], resume: bool) -> None:
-    """Train the encoder as a super-resolver (rrdb), the noise predictor (srdiff), a student of few steps (distil).
+    """Train an SRDiff model, or a part of it.
 
-    The output folder gets checkpoints that srdiff-export takes, log.csv and log.png. Ctrl-C and SIGTERM save before
-    they end the run.
+    The encoder as a super-resolver (rrdb), the noise predictor (srdiff), a student of few steps (distil). The output
+    folder gets checkpoints that srdiff-export takes, log.csv and log.png. Ctrl-C and SIGTERM save before they end the
+    run.
     """
     keep_quiet()
     from ..run.settings import load_settings
