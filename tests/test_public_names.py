@@ -53,9 +53,9 @@ COMMANDS = {
         --config --debug --resume --set --version
     """,
     "srdiff-video": """
-        --codec --crf --debug --device --end --engine --engine-option --eta --list-devices --max-pixels --model
-        --overlap --overwrite --precision --preset --quiet --sampler --scale --seed --size --spacing --start --steps
-        --threads --tile --version -s
+        --codec --crf --debug --device --end --engine --engine-option --eta --fidelity --list-devices --max-pixels
+        --model --overlap --overwrite --precision --preset --quiet --sampler --scale --seed --size --spacing --start
+        --steps --threads --tile --version -s
     """,
 }
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from srdiff.commands.models import main
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
 from srdiff.errors import BundleError
-from srdiff.model_names import DEFAULT_MODEL, bundle_folder
+from srdiff.model_names import DEFAULT_MODEL, built_in, bundle_folder
 
 GOLDEN = GOLDEN_FOLDER / "golden.srdiff"
 Models = Callable[..., str]
@@ -51,7 +51,7 @@ def zipped(target: Path, inside: str = "golden.srdiff/", **more: bytes) -> Path:
 
 
 def test_a_folder_and_zips_are_added_found_listed_and_removed(models: Models, store: Path, tmp_path: Path) -> None:
-    assert models("list").count("\n") == 3 and "clean" in models("list")  # without the folder, too
+    assert models("list").count("\n") == 1 + len(built_in()) and "clean" in models("list")  # without the folder, too
     models("add", GOLDEN)
     models("add", zipped(tmp_path / "deep.srdiff.zip"))
     models("add", zipped(tmp_path / "flat.zip", inside=""), "--name", "flat")

@@ -7,6 +7,9 @@ import os
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Iterator
 
@@ -94,3 +97,35 @@ def test_a_kill_would_leave_no_file(started: Process) -> None:
         # The system takes back a file whose name is gone; onnxruntime keeps a database of its own.
         left = {name for name in files if not name.endswith(" (deleted)") and ".onnxruntime/" not in name}
         assert left <= {str(started.log)}
+
+
+def test_killed_under_load_and_started_again(tmp_path: Path) -> None:
+    """Clients that ask until they are answered get the right pictures from the second process; no file is left."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    seeds = range(12)
+    first = Process(tmp_path / "first.log", TMPDIR=str(folder))
+    wait_for(first.find_port)
+    port = first.port
+
+    def insist(seed: int) -> bytes:
+        while True:
+            with suppress(OSError, HTTPException):
+                status, answer = first.ask(f"/v1/upscale?steps=4&seed={seed}", png())
+                if status == 200:
+                    return answer
+            time.sleep(0.1)
+
+    with ThreadPoolExecutor(len(seeds)) as clients:
+        answers = [clients.submit(insist, seed) for seed in seeds]
+        wait_for(lambda: any(answer.done() for answer in answers))
+        first.kill()
+        assert not all(answer.done() for answer in answers)
+        second = Process(tmp_path / "second.log", "--port", str(port), TMPDIR=str(folder))
+        try:
+            found = [answer.result(120) for answer in answers]
+            wait_for(second.find_port)
+            assert found == [second.ask(f"/v1/upscale?steps=4&seed={seed}", png())[1] for seed in seeds]
+            assert list(folder.iterdir()) == []
+        finally:
+            second.kill()

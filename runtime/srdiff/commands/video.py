@@ -24,12 +24,13 @@ from ..video.frames import Made, Tell
 from .command import Command
 from .devices import engine_option
 from .run import main as srdiff_run
+from .saying import say
 
 PYTHON = (3, 11)
 Enlarge = Callable[[Upscaler, Tell], Made]
 # Options that mean what they mean to srdiff-run.
 SHARED = (
-    *("model", "seed", "preset", "steps", "sampler", "eta", "spacing"),
+    *("model", "seed", "preset", "steps", "sampler", "eta", "spacing", "fidelity"),
     *("device", "engine", "engine_options", "list_devices", "precision", "threads"),
     *("scale", "size", "tile", "overlap", "max_pixels", "quiet"),
 )
@@ -73,19 +74,21 @@ def main(source: Path, target: Path, **options: Any) -> None:
     if same_file(source, target):
         raise OptionError(f"{target} is the input; choose another output")
 
-    def say(line: str) -> None:
+    def note(line: str) -> None:
         if not options["quiet"]:
-            click.echo(line, err=True)
+            say(line)
 
     if finished(target) and not options["overwrite"]:
-        say(f"{target} exists; skipped (--overwrite replaces it)")
+        note(f"{target} exists; skipped (--overwrite replaces it)")
         return
     if len(each_device(options["device"])) > 1:
         raise OptionError(f"device is {options['device']} and a film is made on one; name one of them")
     model = Bundle(bundle_folder(options["model"]))
     settings = JobSettings(
         options["seed"],
-        model.manifest.sampler(*(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing"))),
+        model.manifest.sampler(
+            *(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
+        ),
         scale=options["scale"],
         size=options["size"],
         max_pixels=options["max_pixels"],
@@ -93,17 +96,17 @@ def main(source: Path, target: Path, **options: Any) -> None:
     )
     made, engine = _make(source, target, model, settings, options)
     if made.kept:
-        say(f"{made.kept} of {made.frames} frames were there from an earlier run")
+        note(f"{made.kept} of {made.frames} frames were there from an earlier run")
     if made.interlaced:
-        say(f"{source} is interlaced; its lines are two moments, so deinterlace it first for better frames")
+        note(f"{source} is interlaced; its lines are two moments, so deinterlace it first for better frames")
     width, height = made.size
     sampling = model.manifest.sampling_label(settings.sampler or model.manifest.sampler())
-    say(
+    note(
         f"{target}: {width}x{height}, {made.frames} frames, {made.coding}, {engine}, {sampling}, seed {settings.seed}, "
         f"{made.seconds:.1f} s"
     )
     if made.unkept:
-        say(f"not kept: {', '.join(made.unkept)}")
+        note(f"not kept: {', '.join(made.unkept)}")
 
 
 def _make(
