@@ -17,6 +17,8 @@ from .opset import MINDSPORE_OPSET
 
 # Node attributes that bake the traced size, or that ONNX Runtime refuses beside explicit pads.
 _BAKED_ATTRIBUTES = ("output_shape", "auto_pad")
+# A slice of everything, written on one axis: starts, ends, axes, steps. The end is ONNX's word for an unknown one.
+_WHOLE_SLICE = (0, np.iinfo(np.int64).max, 1, 1)
 
 
 def export_onnx(
@@ -46,6 +48,7 @@ def export_onnx(
             kept = [attribute for attribute in node.attribute if attribute.name not in _BAKED_ATTRIBUTES]
             del node.attribute[:]
             node.attribute.extend(kept)
+    _bound_slices(graph)
     _free_axes(graph)
     if opset != MINDSPORE_OPSET:
         model = onnx.version_converter.convert_version(model, opset)
@@ -71,6 +74,15 @@ def _rename(graph: onnx.GraphProto, inputs: list[str], outputs: list[str]) -> No
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
+
+
+def _bound_slices(graph: onnx.GraphProto) -> None:
+    """MindSpore writes a slice of everything with empty bounds, which OpenVINO refuses."""
+    weights = {weight.name: weight for weight in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Slice" and not any(map(any, (weights[name].dims for name in node.input[1:]))):
+            for name, bound in zip(node.input[1:], _WHOLE_SLICE):
+                weights[name].CopyFrom(numpy_helper.from_array(np.array([bound], np.int64), name))
 
 
 def _free_axes(graph: onnx.GraphProto) -> None:

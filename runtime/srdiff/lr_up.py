@@ -49,7 +49,7 @@ class LrUpRecipe:
         Args:
             pixels: the whole input, integers [h, w, 3].
             top, left, height, width: of the rectangle in LR pixels.
-            scale: of the enlargement, a power of two.
+            scale: of the enlargement.
         """
         above, before = min(top, CONTEXT), min(left, CONTEXT)
         window = pixels[top - above : top + height + CONTEXT, left - before : left + width + CONTEXT]

@@ -59,12 +59,14 @@ def _taps(size_in: int, size_out: int, border: str) -> tuple[np.ndarray, np.ndar
     scale = size_out / size_in
     stretch = min(scale, 1.0)
     support = _CUBIC_SUPPORT / stretch
-    centre = (np.arange(size_out) + 0.5) / scale - 0.5
+    # Counted from each source pixel on where the factor is whole: its weights are then the same bits everywhere.
+    source, phase = np.divmod(np.arange(size_out), size_out // size_in if size_out % size_in == 0 else size_out)
+    centre = (phase + 0.5) / scale - 0.5
     first = np.floor(centre - support / 2)
     position = first[:, None] + np.arange(int(np.ceil(support)) + 2)
     weight = _cubic(stretch * (centre[:, None] - position))
     weight /= weight.sum(axis=1, keepdims=True)
-    index = position.astype(np.int64)
+    index = source[:, None] + position.astype(np.int64)
     if border == "nearest":
         index = np.clip(index, 0, size_in - 1)
     else:

@@ -117,7 +117,7 @@ def test_wrong_arguments_are_named(wrong):
     height=st.integers(1, 14),
     width=st.integers(1, 14),
     recipe=st.sampled_from([LrUpRecipe(), LrUpRecipe("nearest", "half_up", 256), LrUpRecipe(rounding="none")]),
-    scale=st.sampled_from([2, 4]),
+    scale=st.sampled_from([2, 3, 4, 5, 8]),
     data=st.data(),
 )
 @settings(max_examples=80)
@@ -129,3 +129,13 @@ def test_lr_up_of_a_rectangle_is_that_part_of_lr_up(height, width, recipe, scale
     whole = recipe.apply(pixels, height * scale, width * scale)
     expected = whole[:, top * scale :, left * scale :][:, : rows * scale, : columns * scale]
     np.testing.assert_array_equal(recipe.crop(pixels, top, left, rows, columns, scale), expected)
+
+
+@pytest.mark.parametrize("scale", [3, 5, 6, 7])
+@pytest.mark.parametrize("recipe", [LrUpRecipe(), LrUpRecipe(rounding="none")], ids=["half_even", "none"])
+def test_lr_up_in_bands_is_lr_up_at_scales_that_are_no_power_of_two(recipe, scale):
+    """Thirds are no binary numbers: where a weight depended on its place, halves would round otherwise far down."""
+    pixels = np.random.default_rng(scale).integers(0, 256, (2000, 3, 3), np.uint8)
+    whole = recipe.apply(pixels, 2000 * scale, 3 * scale)
+    bands = [recipe.crop(pixels, top, 0, 100, 3, scale) for top in range(0, 2000, 100)]
+    assert np.array_equal(np.concatenate(bands, axis=1), whole)
