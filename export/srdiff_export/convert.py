@@ -19,7 +19,7 @@ from . import ascend_tools
 from .ascend_tools import ASCEND_ORIENTED, GENERAL, check_optimize, check_soc
 from .compare_converted import compare_converted
 from .sliced_cond import write_sliced
-from .staging import require_fitting, staging
+from .staging import require_fitting, staging, take_place
 
 SCRIPT = "convert.sh"
 MIN_PROFILES = 2
@@ -124,9 +124,7 @@ def convert_bundle(
             (folder / "manifest.json").unlink()
             manifest = replace(manifest, parity={**manifest.parity, "conversion": parity})
         write_bundle(folder, manifest)
-        if target.exists():
-            shutil.rmtree(str(target))
-        folder.rename(target)
+        take_place(folder, target)
     return Bundle(target), said
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from .ascend_tools import ASCEND_ORIENTED, check_optimize
 from .kept_checkpoint import CHECKPOINT_NAME, save_networks
 from .mindir_file import LiteStep, convert_for_ascend, export_mindir, require_converter
 from .opset import MINDSPORE_OPSET
-from .staging import require_fitting, staging
+from .staging import require_fitting, staging, take_place
 from .verify import Comparison, require_parity, verify_bundle
 
 FORMATS = ("onnx", "mindir")
@@ -133,9 +132,7 @@ def export_bundle(
         if options.optimize is not None:  # what comes out runs on the device alone, so it is checked before
             _optimize(folder, checkpoint, manifest, options.optimize)
         write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))
-        if target.exists():
-            shutil.rmtree(target)
-        folder.rename(target)
+        take_place(folder, target)
     return Bundle(target), comparisons
 
 

@@ -38,7 +38,7 @@ class LiteStep(nn.Cell):
 
 def export_mindir(cell: nn.Cell, inputs: list[np.ndarray], file: Path) -> None:
     """Trace a cell for the shapes of ``inputs``, in the order of ``construct``, and write the MindIR file."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=str(file.parent)) as folder:
         traced = Path(folder) / "graph.mindir"
         ms.export(cell, *[ms.Tensor(array) for array in inputs], file_name=str(traced), file_format="MINDIR")
         file.write_bytes(traced.read_bytes())  # MindSpore's own may only be read
@@ -102,7 +102,7 @@ def convert_for_ascend(file: Path, shapes: Shapes, optimize: str) -> None:
     converter.optimize = optimize
     converter.save_type = lite.ModelType.MINDIR
     converter.input_shape = {name: list(shape) for name, shape in shapes.items()}
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=str(file.parent)) as folder:
         config = Path(folder) / "lite.ini"
         config.write_text(
             f"[ascend_context]\ninput_format=NCHW\nprecision_mode={choose_mode('auto', None).lite}\n", encoding="utf-8"

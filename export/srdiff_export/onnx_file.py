@@ -40,7 +40,7 @@ def export_onnx(
         half_weights: store weights as float16, to be widened when loaded; arithmetic stays float32.
         opset: ONNX operator set of the result.
     """
-    model = _trace(cell, [array for _, array in inputs])
+    model = _trace(cell, [array for _, array in inputs], file.parent)
     graph = model.graph
     _rename(graph, [name for name, _ in inputs], outputs)
     for node in graph.node:
@@ -58,8 +58,8 @@ def export_onnx(
     onnx.save(model, str(file))
 
 
-def _trace(cell: nn.Cell, examples: list[np.ndarray]) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory() as folder:
+def _trace(cell: nn.Cell, examples: list[np.ndarray], beside: Path) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory(dir=str(beside)) as folder:
         file = Path(folder) / "graph.onnx"
         ms.export(cell, *[ms.Tensor(array) for array in examples], file_name=str(file), file_format="ONNX")
         return onnx.load(str(file))

@@ -10,3 +10,4 @@ def keep_quiet() -> None:
     is warnings about the machine and MindSpore's own internals. To be called before they are imported.
     """
     os.environ.setdefault("GLOG_v", "4")
+    os.environ.setdefault("MS_OM_PATH", os.devnull)  # its reports of failed compilations, else in the working folder

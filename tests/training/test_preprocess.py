@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -146,6 +148,32 @@ def test_only_what_is_missing_new_or_changed_is_made(photos: Path, tmp_path: Pat
     save(photos / "a.png", 8, 8, seed=6)
     assert "1 photos done, 2 done before" in run(photos, tmp_path / "out", "--crop-size", 32).stdout
     assert [name for name in files(out / "X1") if "_0000_" in name] == ["image_0000_0000.png"]
+
+
+def test_a_photo_that_was_skipped_may_go(photos: Path, tmp_path: Path) -> None:
+    """It gave no image; a later photo's number is not its, and one that gave images must not go."""
+    bad = photos / "aa.png"
+    bad.write_bytes(b"no picture")
+    first = run(photos, tmp_path / "out")
+    assert first.exit_code == 0 and "1 damaged and skipped" in first.stdout
+    bad.unlink()
+    save(photos / "c.png", 8, 8)
+    second = run(photos, tmp_path / "out")
+    assert second.exit_code == 0 and "3 images" in second.stdout, second.output
+    assert "image_0003.png" in files(tmp_path / "out/holiday/train/X1")
+    (photos / "c.png").unlink()
+    assert "put it back" in run(photos, tmp_path / "out").output
+
+
+def test_sigterm_ends_it_in_order(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("srdiff_training.data.preprocess_record.Record.write_now_and_then", stop)
+    result = run(photos, tmp_path / "out")
+    assert result.exit_code in (130, 143) and "Interrupted." in result.output  # 130 where MindSpore is loaded
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert not [name for name in files(tmp_path / "out") if name.startswith(".")]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

@@ -20,7 +20,7 @@ pytest.importorskip("mindspore")
 
 import mindspore as ms
 
-from srdiff.errors import OutputError, TrainingError
+from srdiff.errors import CheckpointError, OutputError, TrainingError
 from srdiff_training.checkpoints.read import read_tensors
 from srdiff_training.commands.train import main
 from srdiff_training.data.crops import Crops, Photos
@@ -127,6 +127,25 @@ def test_the_log_goes_on_where_the_checkpoint_is(photos: Path, tmp_path: Path) -
     assert [row["step"] for row in rows_of(tmp_path / "run")] == ["1", "2", "3", "4", "5", "6"]
 
 
+def test_a_run_without_a_whole_checkpoint_says_what_is_wrong_with_the_newest(photos: Path, tmp_path: Path) -> None:
+    settings = tiny_settings(photos, tmp_path / "run")
+    loop_of(settings).run(Position())
+    for _, file in numbered(tmp_path / "run"):
+        file.write_bytes(file.read_bytes()[:500])
+    with pytest.raises(CheckpointError, match=r"step_00000006\.ckpt is cut short"):
+        train(settings, resume=True)
+
+
+def test_a_checkpoint_that_was_passed_over_costs_no_new_one(photos: Path, tmp_path: Path) -> None:
+    """``keep`` counts the newest of this run, not a damaged file with a higher number."""
+    settings = tiny_settings(photos, tmp_path / "run", keep=1)
+    damaged = tmp_path / "run" / "step_00000099.ckpt"
+    damaged.parent.mkdir()
+    damaged.write_bytes(b"half")
+    loop_of(settings).run(Position())
+    assert [step for step, _ in numbered(tmp_path / "run")] == [6, 99]
+
+
 def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run")
     loop_of(settings).run(Position())
@@ -174,14 +193,16 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_resumed_equals_uninterrupted(photos: Path, whole: Path, tmp_path: Path) -> None:
-    """To the last bit: weights, averages, moments. Validation in between changes nothing."""
+    """To the last bit: weights, averages, moments. Validation in between changes nothing, nor do damaged files."""
     shutil.copytree(whole, tmp_path / "parts")
-    for step, file in numbered(tmp_path / "parts"):
-        if step > 2:
-            file.unlink()
+    (_, good), (_, cut), (_, flipped) = numbered(tmp_path / "parts")
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    flipped.write_bytes(b"\xff" + flipped.read_bytes()[1:])
     lines: list[str] = []
     outcome = train(tiny_settings(photos, tmp_path / "parts", keep=9), resume=True, echo=lines.append)
-    assert outcome.step == 6 and "going on from" in lines[0] and "validate_every 4 -> 1000" in lines[0]
+    assert outcome.step == 6
+    assert lines[0].startswith(f"passed over: {flipped} ") and lines[1].startswith(f"passed over: {cut} is cut short")
+    assert lines[2].startswith(f"going on from {good}") and "validate_every 4 -> 1000" in lines[2]
     expected, actual = (read_tensors(folder / "step_00000006.ckpt") for folder in (whole, tmp_path / "parts"))
     assert set(expected) == set(actual)
     for name, array in expected.items():

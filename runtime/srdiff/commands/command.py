@@ -10,10 +10,9 @@ import click
 
 from ..errors import SRDiffError
 from ..standard_streams import occupy_closed
+from .interruption import INTERRUPTED, interrupted_by_termination
 from .saying import say
 from .version import version_option
-
-INTERRUPTED = 130
 
 # What all commands' help has in common.
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -24,7 +23,8 @@ _DEBUG = "srdiff.debug"
 class OneSentence(click.Command):
     """Its failures are one sentence on standard error.
 
-    Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted.
+    Exit codes: 2 for bad input or options, 1 for a failure of the program's own, 130 when interrupted, 128 and the
+    signal's number when terminated.
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -36,7 +36,7 @@ class OneSentence(click.Command):
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with self._failing(ctx):
+        with self._failing(ctx), interrupted_by_termination():
             return super().invoke(ctx)
 
     @contextmanager
@@ -45,9 +45,9 @@ class OneSentence(click.Command):
             yield
         except (click.ClickException, click.exceptions.Exit):
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interruption:
             say("Interrupted.")
-            ctx.exit(INTERRUPTED)
+            ctx.exit(getattr(interruption, "exit_code", INTERRUPTED))
         except Exception as error:
             if ctx.meta.get(_DEBUG):
                 raise

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
 
 import click
 from tqdm import tqdm
@@ -63,7 +59,7 @@ def main(
     folder = output / (root.resolve().name if dataset == FOLDER else dataset)
     outcomes = []
     total = sum(len(split.pairs) for split in splits)
-    with _termination_in_order(), tqdm(total=total, unit="image", disable=None) as bar:
+    with tqdm(total=total, unit="image", disable=None) as bar:
         for split in splits:
             bar.set_description(split.name)
             place = folder / split.name
@@ -82,20 +78,6 @@ def describe(outcome: PreprocessResult) -> str:
         return line + "up to date, nothing to do"
     line += f"{outcome.made} photos done, {outcome.kept} done before"
     return line + (f", {len(outcome.damaged)} damaged and skipped" if outcome.damaged else "")
-
-
-@contextmanager
-def _termination_in_order() -> Iterator[None]:
-    """At the end of a batch job, too, the other processes and the record are closed on the way out."""
-
-    def leave(signum: int, frame: Any) -> None:
-        sys.exit(128 + signum)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,8 @@ class Record:
         try:
             for side in self._sides:
                 side.mkdir(parents=True, exist_ok=True)
-                remove_leftovers(side)
+            for place in (folder, *self._sides):
+                remove_leftovers(place)
             for old in self._old_images() if overwrite else ():
                 old.unlink()
         except OSError as error:
@@ -80,8 +81,10 @@ class Record:
         return [path for side in self.folder.glob("X[0-9]*") for path in side.glob(IMAGES)]
 
     def require_sources(self, names: list[str]) -> None:
-        """Raises OptionError where a photo that was used is no longer among these: its images would stay."""
-        gone = sorted(set(self.entries) - set(names))
+        """Raises OptionError where a photo that was used is no longer among these: its images would stay. A photo that
+        was skipped has none, and may go.
+        """
+        gone = sorted({name for name, entry in self.entries.items() if entry["images"]} - set(names))
         if gone:
             raise OptionError(
                 f"{self.folder} was made from {gone[0]}, too, which is gone ({len(gone)} in all); "

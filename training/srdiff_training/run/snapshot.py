@@ -23,7 +23,7 @@ from srdiff.atomic_files import atomic_file
 from srdiff.errors import CheckpointError, OptionError
 
 from ..checkpoints.read import Tensors, read_file, read_tensors
-from ..model.parameter_names import to_public_layout
+from ..model.parameter_names import public_shape, to_public_layout
 from ..model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
@@ -84,7 +84,8 @@ class Snapshots:
         """Write ``step_NNNNNNNN.ckpt``, then remove the oldest beyond ``keep``. OutputError if the disk refuses."""
         path = self.path(progress.step)
         self._write(path, progress)
-        for _, old in numbered(self.folder)[: -self.settings.keep]:
+        done = [old for step, old in numbered(self.folder) if step <= progress.step]  # later ones were passed over
+        for old in done[: -self.settings.keep]:
             old.unlink()
         return path
 
@@ -122,11 +123,12 @@ class Snapshots:
         """Continue from a file of :meth:`save`.
 
         Raises:
-            CheckpointError: it is damaged, of another stage or of other sizes, or holds weights alone.
+            CheckpointError: it is damaged, or holds weights alone.
+            OptionError: it is of another stage, of other sizes, or was trained with other parts frozen.
         """
         state, before = read_state(path)
         if before.stage != self.settings.stage or before.network != self.settings.network:
-            raise CheckpointError(
+            raise OptionError(
                 f"{path} is of stage {before.stage} with other sizes than this run's; choose another output folder, "
                 "or take the run's own configuration"
             )
@@ -141,7 +143,13 @@ class Snapshots:
     def _fill(self, path: Path, tensors: Tensors, prefix: str, own: str, parameter: Parameter) -> None:
         name = prefix + self._name(own)
         if name not in tensors:
-            raise CheckpointError(f"{path} lacks parameter {name}; it was trained with other parts frozen, start anew")
+            raise OptionError(f"{path} lacks parameter {name}; it was trained with other parts frozen, start anew")
+        expected = public_shape(own, tuple(parameter.shape), self.settings.network)
+        if tensors[name].shape != expected:
+            raise CheckpointError(
+                f"{path} has parameter {name} of shape {list(tensors[name].shape)} where {list(expected)} was written; "
+                "it is damaged, take an earlier checkpoint"
+            )
         set_parameter(parameter, own, tensors[name], self.settings.network)
 
 

@@ -13,7 +13,7 @@ from mindspore import Parameter, nn
 from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, require_writable
-from srdiff.errors import OptionError, OutputError, TrainingError
+from srdiff.errors import CheckpointError, OptionError, OutputError, TrainingError
 from srdiff.unfinished_files import remove_leftovers
 
 from ..data.crops import Crops, Photos, batches
@@ -51,7 +51,7 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
 
     Args:
         settings: of the run.
-        resume: go on from the newest checkpoint in the run's folder; a folder without one begins anew.
+        resume: go on from the newest checkpoint in the run's folder that is whole; a folder without any begins anew.
         echo: takes lines for the user.
 
     Raises:
@@ -62,19 +62,16 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     """
     folder = Path(settings.output)
     require_writable(folder / SETTINGS_NAME)
-    newest = numbered(folder)[-1][1] if numbered(folder) else None
-    if newest is not None and not resume:
-        raise OutputError(f"{folder} holds the run of {newest.name}; go on with --resume, or choose another output")
+    written = [path for _, path in reversed(numbered(folder))]
+    if written and not resume:
+        raise OutputError(f"{folder} holds the run of {written[0].name}; go on with --resume, or choose another output")
     devices = join_devices(settings)
     if not devices.leads:
         echo = _silent
     network = build_network(settings)
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
-    progress = Position()
-    if newest is not None:
-        progress = snapshots.load(newest)
-        echo(f"going on from {newest}{_changes(newest, settings)}")
+    progress = _resumed(snapshots, written, echo) if written else Position()
     validates = bool(settings.val) and devices.leads
     validate = AveragedValidator(network, train_step, settings) if validates else None
     photos = Photos(settings.data, settings.network.scale, settings.patch, settings.memory_gib, settings.workers)
@@ -90,6 +87,22 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     fits = isinstance(network, SRDiff) and isinstance(train_step, DistilStep) and settings.network.fidelity
     fit = TruthFit(network, train_step, crops, settings) if fits and devices.leads else None
     return TrainingLoop(settings, train_step, snapshots, crops, devices, validate, fit).run(progress)
+
+
+def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
+    """The state of the newest checkpoint that is whole; where none is, the newest one's CheckpointError."""
+    damage = []
+    for path in written:
+        try:
+            progress = snapshots.load(path)
+        except CheckpointError as error:
+            damage.append(error)
+            continue
+        for error in damage:
+            echo(f"passed over: {error}")
+        echo(f"going on from {path}{_changes(path, snapshots.settings)}")
+        return progress
+    raise damage[0]
 
 
 def build_network(settings: TrainSettings) -> nn.Cell:
