@@ -98,8 +98,8 @@ def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
         except CheckpointError as error:
             damage.append(error)
             continue
-        for error in damage:
-            echo(f"passed over: {error}")
+        for found in damage:
+            echo(f"passed over: {found}")
         echo(f"going on from {path}{_changes(path, snapshots.settings)}")
         return progress
     raise damage[0]
