@@ -201,7 +201,8 @@ class Sampler:
         return self.name + eta + ("" if self.spacing == "even" else f" {self.spacing}")
 
     def label(self, schedule: Schedule) -> str:
-        return f"{self.family}, {self.steps or schedule.timesteps} steps"
+        steps = self.steps or schedule.timesteps
+        return f"{self.family}, {steps} step{'s' if steps > 1 else ''}"
 
     def plan(self, schedule: Schedule) -> Plan:
         """Its table for a schedule.

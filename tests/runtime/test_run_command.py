@@ -51,7 +51,7 @@ def test_a_photo(folder):
     assert image.size == (80, 96)
     assert image.info["dpi"] == pytest.approx((300, 300), abs=0.01)
     last = result.stderr.decode().splitlines()[-1]
-    for part in ("in_x4.png", "80x96", "onnxruntime cpu fp32", "1 steps", "seed 3", " s"):
+    for part in ("in_x4.png", "80x96", "onnxruntime cpu fp32", "1 step,", "seed 3", " s"):
         assert part in last
     assert "\r" not in result.stderr.decode(), "a progress bar in a pipe"
 

@@ -8,6 +8,7 @@ from typing import Any, Iterable, Iterator
 
 import click
 
+from ..early_interrupt import raise_again
 from ..errors import SRDiffError
 from ..standard_streams import occupy_closed
 from .interruption import INTERRUPTED, interrupted_by_termination
@@ -28,6 +29,7 @@ class OneSentence(click.Command):
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
+        raise_again()
         occupy_closed()
         return super().main(*args, **kwargs)
 

@@ -1,0 +1,33 @@
+"""Ctrl-C before a command has begun."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMAND = Path(sys.executable).with_name("srdiff-run")
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/maps").exists(), reason="only Linux tells which libraries a process has loaded"
+)
+def test_an_interrupt_amid_the_imports_ends_without_a_word() -> None:
+    for _ in range(3):
+        process = subprocess.Popen([COMMAND, "--help"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        maps = Path(f"/proc/{process.pid}/maps")
+        while "_multiarray_umath" not in maps.read_text() and process.poll() is None:
+            time.sleep(0.001)  # until NumPy is being imported
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        assert b"Traceback" not in said
+        assert said == b"" or process.returncode != -signal.SIGINT  # the command had begun by then
+
+
+def test_other_programs_keep_their_interrupt() -> None:
+    code = "import signal, srdiff.commands.run; assert signal.getsignal(2) is signal.default_int_handler"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
