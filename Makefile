@@ -5,6 +5,7 @@ DEMO := .venv-demo/bin
 TEST := .venv-test/bin
 
 include lite.mk
+include lowest.mk
 include wheel.mk
 include docs.mk
 include web.mk

@@ -11,7 +11,7 @@ LITE := .venv-lite/bin
 	$(PYTHON37) -m venv .venv-lite
 	$(LITE)/pip install --quiet --upgrade 'pip<24.1'
 	$(MAKE) --no-print-directory wheel
-	$(LITE)/pip install --quiet --constraint tests/lite/constraints.txt "$$(ls dist/*.whl)[train,lite,test]" onnx
+	$(LITE)/pip install --quiet --constraint tests/lite/constraints.txt "$$(ls dist/*.whl)[train,lite,test]"
 	touch .venv-lite
 
 test-lite:  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7

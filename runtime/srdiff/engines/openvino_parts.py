@@ -11,10 +11,12 @@ from ..graph_io import COND, FEATURES, LR, Shapes
 
 def joined(encoder: Any, step: Any) -> Any:
     """Both as one: the encoder's result in the place of the step's cond."""
-    taken = [parameter for parameter in step.get_parameters() if COND in parameter.output(0).get_names()]
-    for parameter in taken:
-        parameter.output(0).replace(encoder.get_results()[0].input_value(0))
-    others = [parameter for parameter in step.get_parameters() if parameter not in taken]
+    inputs = [parameter.output(0) for parameter in step.get_parameters()]
+    # By name: == between nodes of OpenVINO 2024.3 and older is one more node, which compares tensors.
+    others = [place.get_node() for place in inputs if COND not in place.get_names()]
+    for place in inputs:
+        if COND in place.get_names():
+            place.replace(encoder.get_results()[0].input_value(0))
     return type(step)(step.get_results(), [*encoder.get_parameters(), *others])
 
 

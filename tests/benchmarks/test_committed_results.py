@@ -1,0 +1,56 @@
+"""Tables and numbers that are written down are those of the results in benchmarks/results."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from common.tables import around_marks
+from grading.report import markdown
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+CARD = ROOT / "runtime" / "srdiff" / "models" / "CLEAN_MODEL_CARD.md"
+# Columns of the card, for each data set, and their digits.
+COLUMNS = {"psnr_y": 2, "lpips": 3, "flip": 3, "lr_psnr": 1}
+
+
+def mean(data: str, method: str, measure: str) -> float:
+    """Of a row of clean's result whose name ends so."""
+    document = json.loads((RESULTS / "clean.json").read_text(encoding="utf-8"))
+    (table,) = [entry for entry in document["tables"] if entry["data"] == data]
+    (row,) = [row for row in table["rows"] if row["method"].endswith(method)]
+    return row["mean"][measure]
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_the_page_has_the_table_of_the_result(file: Path) -> None:
+    page = ROOT / "benchmarks" / "README.md"
+    before, after = around_marks(page, file.stem)
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert page.read_text(encoding="utf-8") == f"{before}\n{markdown(document)}{after}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_readme_says_what_was_measured(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    said = re.findall(r"--model clean  .*LPIPS (\d\.\d{3})", text)
+    assert said == [f"{mean('Set5', '1 step', 'lpips'):.3f}"]
+
+
+@pytest.mark.parametrize(
+    ("start", "method"),
+    [
+        ("| bicubic |", "bicubic"),
+        ("| clean, one step |", "1 step"),
+        ("| clean, `--fidelity 0.5` |", "fidelity 0.5"),
+        ("| clean, `--fidelity 1` |", "fidelity 1"),
+    ],
+)
+def test_the_card_says_what_was_measured(start: str, method: str) -> None:
+    (line,) = [line for line in CARD.read_text(encoding="utf-8").splitlines() if line.startswith(start)]
+    cells = [cell.strip() for cell in line.strip("|").split("|")][1:]
+    sets = ("Set5", "Set14")
+    assert cells == [f"{mean(data, method, key):.{digits}f}" for data in sets for key, digits in COLUMNS.items()]
