@@ -96,6 +96,13 @@ class Content:
     chapters: int
 
 
+def samples(frame: Any) -> list[bytes]:
+    """Of a frame's planes, without what lies behind their rows."""
+    deep = 2 if frame.format.components[0].bits > 8 else 1
+    rows = [(np.frombuffer(plane, np.uint8).reshape(plane.height, -1), deep * plane.width) for plane in frame.planes]
+    return [lines[:, :width].tobytes() for lines, width in rows]
+
+
 def content(path: Path) -> Content:
     with av.open(str(path)) as container:
         video = container.streams.video[0]

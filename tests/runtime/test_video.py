@@ -23,6 +23,8 @@ from click.testing import CliRunner, Result
 
 pytest.importorskip("av")
 
+import av
+
 import srdiff.commands.video as video_command
 from srdiff.doctor.golden import GOLDEN
 from srdiff.errors import OptionError, OutputError
@@ -36,7 +38,7 @@ from srdiff.video.colours import Colours
 from srdiff.video.film import Part
 from srdiff.video.pieces import Pieces
 
-from .films import STEADY, UNSTEADY, content, film, views
+from .films import STEADY, UNSTEADY, content, film, samples, views
 
 BUNDLE = GOLDEN / "golden.srdiff"
 ENGINE = ("--engine", "onnxruntime", "--device", "cpu")
@@ -312,8 +314,6 @@ def _concat(path: Path) -> None:
 
 
 def _sound_alone(path: Path) -> None:
-    import av
-
     source = film(path.with_name("both.mkv"))
     with av.open(str(source)) as container, av.open(str(path), "w", format="matroska") as alone:
         stream = alone.add_stream_from_template(container.streams.audio[0])
@@ -387,8 +387,6 @@ def test_transparency_is_kept_or_refused(upscaler: Upscaler, tmp_path: Path) -> 
     frames = [np.dstack([view, np.full(view.shape[:2], 90, np.uint8)]) for view in views(3)]
     source = film(tmp_path / "in.mkv", STEADY[:3], frames, codec="ffv1", format="bgra", tags=(2, 2, 2, 0), sound=None)
     made(upscaler, source, tmp_path / "out.mkv")
-    import av
-
     with av.open(str(tmp_path / "out.mkv")) as container:
         alpha = [frame.to_ndarray(format="rgba")[..., 3] for frame in container.decode(video=0)]
     assert len(alpha) == 3 and all((plane == 90).all() for plane in alpha)
@@ -399,6 +397,48 @@ def test_transparency_is_kept_or_refused(upscaler: Upscaler, tmp_path: Path) -> 
 def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", STEADY[:3], codec="ffv1", format="yuv420p10le")
     assert "yuv420p10le" in made(upscaler, source, tmp_path / "out.mp4").coding
+
+
+def _piped(*words: object, given: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "srdiff.commands.video", *map(str, STEPS), *map(str, words)]
+    return subprocess.run(command, input=given, capture_output=True)
+
+
+@pytest.mark.parametrize("format", ["yuv420p", "yuv422p10le"])
+def test_frames_go_through_pipes(format: str, upscaler: Upscaler, tmp_path: Path) -> None:
+    """From a film to standard output; and from there through standard input, to twice the size."""
+    source = film(tmp_path / "in.mkv", STEADY[:4], codec="ffv1", format=format, tags=(1, 1, 1, 2))
+    once = _piped(source, "-")
+    assert once.returncode == 0, once.stderr
+    assert b"standard output: 96x64, 4 frames" in once.stderr and b"stream 1 (audio)" in once.stderr
+    (tmp_path / "once.y4m").write_bytes(once.stdout)
+    after = content(tmp_path / "once.y4m")
+    assert after.size == (96, 64) and after.times == [Fraction(number, 25) for number in range(4)]
+    assert after.tags[3] == 2
+    made(upscaler, source, tmp_path / "out.mkv", codec="ffv1")
+    with av.open(str(tmp_path / "out.mkv")) as whole, av.open(str(tmp_path / "once.y4m")) as piped:
+        for expected, got in zip(whole.decode(video=0), piped.decode(video=0)):
+            assert got.format.name == expected.format.name == format
+            assert samples(got) == samples(expected)
+    twice = _piped("-", "-", "-s", 2, given=once.stdout)
+    assert twice.returncode == 0, twice.stderr
+    (tmp_path / "twice.y4m").write_bytes(twice.stdout)
+    assert content(tmp_path / "twice.y4m").size == (192, 128)
+
+
+def test_a_pipe_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv", UNSTEADY, sound=None)
+    assert b"frame times" in _piped(source, "-").stderr
+    for words, given, sentence in (
+        (("-", "out.mp4"), b"", b"give - as OUTPUT"),
+        (("-", "-"), b"no frames", b"standard input is no film"),
+        (("-", "-"), b"YUV4MPEG2 W100000 H100000 F25:1 C420jpeg\nFRAME\n", b"standard input"),
+        (("-", "-", "--max-pixels", 100), b"YUV4MPEG2 W32 H32 F25:1 C420jpeg\nFRAME\n" + bytes(1536), b"max-pixels"),
+        ((source, "-", "--crf", 3), None, b"leave them out"),
+    ):
+        result = _piped(*words, given=given)
+        assert result.returncode == 2 and sentence in result.stderr and result.stderr.count(b"\n") == 1
+        assert result.stdout == b""
 
 
 def test_without_av_a_sentence_names_the_extra(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from ..bundle import Bundle
 from ..engines.device_names import each_device
 from ..errors import OptionError, PackageError
+from ..jobs.sources import STREAM
 from ..jobs.targets import finished, same_file
 from ..jobs.work import JobSettings
 from ..model_names import bundle_folder
@@ -27,10 +28,11 @@ from .run import main as srdiff_run
 from .saying import say
 
 PYTHON = (3, 11)
+WISHES = ("preset", "sampler", "steps", "eta", "spacing", "fidelity")
 Enlarge = Callable[[Upscaler, Tell], Made]
 # Options that mean what they mean to srdiff-run.
 SHARED = (
-    *("model", "seed", "preset", "steps", "sampler", "eta", "spacing", "fidelity"),
+    *("model", "seed", *WISHES),
     *("device", "engine", "engine_options", "list_devices", "precision", "threads"),
     *("scale", "size", "tile", "overlap", "max_pixels", "quiet"),
 )
@@ -66,19 +68,23 @@ class Moment(click.ParamType):
 )
 @click.option("--overwrite", is_flag=True, help="Replace a result that exists, or one begun with other settings.")
 def main(source: Path, target: Path, **options: Any) -> None:
-    """Enlarge a film or an animation four times with SRDiff.
+    """Enlarge films four times with SRDiff.
 
     OUTPUT is an .mp4, .m4v, .mov, .mkv or .webm. Sound, subtitles, chapters, rotation, colours and times are INPUT's.
     A run that was stopped goes on when the same command is typed again. An animated .gif, .webp or .png becomes one.
+    OUTPUT - is YUV4MPEG2 on standard output, of a film or of the same from INPUT -.
     """
-    if same_file(source, target):
+    piped = str(target) == STREAM
+    if str(source) == STREAM and not piped:
+        raise OptionError("what comes from standard input goes to standard output; give - as OUTPUT, too")
+    if not piped and same_file(source, target):
         raise OptionError(f"{target} is the input; choose another output")
 
     def note(line: str) -> None:
         if not options["quiet"]:
             say(line)
 
-    if finished(target) and not options["overwrite"]:
+    if not piped and finished(target) and not options["overwrite"]:
         note(f"{target} exists; skipped (--overwrite replaces it)")
         return
     if len(each_device(options["device"])) > 1:
@@ -86,9 +92,7 @@ def main(source: Path, target: Path, **options: Any) -> None:
     model = Bundle(bundle_folder(options["model"]))
     settings = JobSettings(
         options["seed"],
-        model.manifest.sampler(
-            *(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
-        ),
+        model.manifest.sampler(*(options[name] for name in WISHES)),
         scale=options["scale"],
         size=options["size"],
         max_pixels=options["max_pixels"],
@@ -102,8 +106,8 @@ def main(source: Path, target: Path, **options: Any) -> None:
     width, height = made.size
     sampling = model.manifest.sampling_label(settings.sampler or model.manifest.sampler())
     note(
-        f"{target}: {width}x{height}, {made.frames} frames, {made.coding}, {engine}, {sampling}, seed {settings.seed}, "
-        f"{made.seconds:.1f} s"
+        f"{'standard output' if piped else target}: {width}x{height}, {made.frames} frames, {made.coding}, {engine}, "
+        f"{sampling}, seed {settings.seed}, {made.seconds:.1f} s"
     )
     if made.unkept:
         note(f"not kept: {', '.join(made.unkept)}")
@@ -113,7 +117,7 @@ def _make(
     source: Path, target: Path, model: Bundle, settings: JobSettings, options: dict[str, Any]
 ) -> tuple[Made, str]:
     """The film, and what made it; a bar of its frames meanwhile."""
-    if source.suffix.lower() in ANIMATIONS:
+    if str(target) != STREAM and source.suffix.lower() in ANIMATIONS:
         enlarge = _animation(source, target, settings, options)
     else:
         enlarge = _film(source, target, settings, options)
@@ -155,9 +159,16 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
     from ..video.coding import Wishes
     from ..video.enlarging import PIECE, enlarge_film
     from ..video.film import Part
+    from ..video.pipe import enlarge_to_pipe
 
     if target.suffix.lower() in ANIMATIONS:
         raise OptionError(f"{source} is no animation and {target} would be one; give a target like out.mp4")
+    if str(target) == STREAM:
+        if options["codec"] is not None or options["crf"] is not None:
+            raise OptionError("codec and crf are of files, and standard output gets whole frames; leave them out")
+        piece = Part(options["start"], options["end"])
+        taken = None if str(source) == STREAM else source
+        return lambda upscaler, tell: enlarge_to_pipe(taken, upscaler, settings, piece, tell)
     part, wishes = Part(options["start"], options["end"]), Wishes(options["codec"], options["crf"])
 
     def enlarge(upscaler: Upscaler, tell: Tell) -> Made:
@@ -173,7 +184,7 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
         except BaseException:
             if done >= PIECE:
                 there = int(done) // PIECE * PIECE
-                click.echo(f"{there} frames are kept; the same command goes on from there", err=True)
+                say(f"{there} frames are kept; the same command goes on from there")
             raise
 
     return enlarge

@@ -119,7 +119,7 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
         unkept.append(lost)
     with atomic_file(target) as temporary:
         _save(made, animation, format, temporary)
-    return Made(total, 0, size, format, tuple(unkept), False, time.perf_counter() - started)
+    return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)
 
 
 def _refuse_large(name: str, image: Image.Image, max_pixels: int) -> None:

@@ -66,7 +66,7 @@ def enlarge_film(
                 muxing.write(film, coding, packets, times, end, temporary)
             pieces.remove()
         seconds = time.perf_counter() - started
-        return Made(count, kept, (width, height), coding.label, tuple(film.unkept), film.interlaced, seconds)
+        return Made(count, kept, (width, height), coding.label, film.unkept, film.interlaced, seconds)
 
 
 def _make(film: Film, coding: Coding, maker: FrameMaker, pieces: Pieces, tell: Tell) -> tuple[int, int, int]:

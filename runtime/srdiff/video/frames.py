@@ -34,7 +34,7 @@ class Made:
     kept: int
     size: tuple[int, int]
     coding: str
-    unkept: tuple[str, ...]
+    unkept: list[str]
     interlaced: bool
     seconds: float
 
