@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -12,8 +14,11 @@ from ..errors import BundleError, DeviceError, PackageError, one_line
 from ..graph_io import COND, LR, Shapes
 from ..telemetry import import_quietly
 from .base import Arrays, Engine, Graph, require_known
+from .openvino_cache import CompiledModels
 from .openvino_mish import fuse_mish
 from .openvino_parts import head, joined, tail
+
+CACHE_DIR = "cache_dir"
 
 
 class OpenVinoGraph(Graph):
@@ -52,7 +57,7 @@ class OpenVinoEngine(Engine):
     parts = True
     workspace = 40.0  # measured: 27 to 39 with windows of 256 to 512, bf16 and fp32
 
-    def __init__(self, core: Any, precision: str, threads: int | None) -> None:
+    def __init__(self, core: Any, precision: str, threads: int | None, cache_dir: str | None = None) -> None:
         self._core = core
         self.precision = precision
         self.threads = threads
@@ -62,32 +67,41 @@ class OpenVinoEngine(Engine):
         }
         if threads is not None:
             self._config["INFERENCE_NUM_THREADS"] = str(threads)
+        self._kept = None if cache_dir is None else CompiledModels(Path(cache_dir), core, self._config)
 
     def compile(self, model: bytes, shapes: Shapes) -> OpenVinoGraph:
-        with _refusals():
-            return self._compiled(self._core.read_model(model), shapes)
+        return self._compiled("alone", (model,), shapes, lambda read: read(model))
 
     def compile_joined(self, encoder: bytes, step: bytes, shapes: Shapes) -> OpenVinoGraph:
-        with _refusals():
-            outer = {name: shape for name, shape in shapes.items() if name != COND}
-            return self._compiled(joined(self._core.read_model(encoder), self._core.read_model(step)), outer)
+        outer = {name: shape for name, shape in shapes.items() if name != COND}
+        return self._compiled("joined", (encoder, step), outer, lambda read: joined(read(encoder), read(step)))
 
     def compile_head(self, encoder: bytes, shapes: Shapes) -> OpenVinoGraph:
-        with _refusals():
-            return self._compiled(head(self._core.read_model(encoder), shapes), shapes)
+        return self._compiled("head", (encoder,), shapes, lambda read: head(read(encoder), shapes))
 
     def compile_rest(self, encoder: bytes, step: bytes, shapes: Shapes) -> OpenVinoGraph:
-        with _refusals():
-            outer = {name: shape for name, shape in shapes.items() if name not in (COND, LR)}
-            late = tail(self._core.read_model(encoder), shapes)
-            return self._compiled(joined(late, self._core.read_model(step)), outer)
+        outer = {name: shape for name, shape in shapes.items() if name not in (COND, LR)}
+        return self._compiled(
+            "rest", (encoder, step), outer, lambda read: joined(tail(read(encoder), shapes), read(step))
+        )
 
-    def _compiled(self, network: Any, shapes: Shapes) -> OpenVinoGraph:
-        fuse_mish(network)
-        network.reshape({name: list(shape) for name, shape in shapes.items()})
+    def _compiled(
+        self, how: str, models: tuple[bytes, ...], shapes: Shapes, put_together: Callable[[Any], Any]
+    ) -> OpenVinoGraph:
         from openvino import Tensor
 
-        return OpenVinoGraph(self._core.compile_model(network, "CPU", self._config), Tensor)
+        def compiled() -> Any:
+            network = put_together(self._core.read_model)
+            fuse_mish(network)
+            network.reshape({name: list(shape) for name, shape in shapes.items()})
+            return self._core.compile_model(network, "CPU", self._config)
+
+        with _refusals():
+            if self._kept is None:
+                return OpenVinoGraph(compiled(), Tensor)
+            hashes = [hashlib.sha256(model).hexdigest() for model in models]
+            made_of = (how, hashes, sorted((name, tuple(shape)) for name, shape in shapes.items()))
+            return OpenVinoGraph(self._kept.get(made_of, compiled), Tensor)
 
 
 @contextmanager
@@ -102,8 +116,11 @@ ENGINE = OpenVinoEngine
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OpenVinoEngine:
-    """Raises PackageError without OpenVINO, DeviceError where it cannot compute at the precision."""
-    require_known("OpenVINO", options, ())
+    """Opens it; the one option is ``cache_dir``, a folder of one's own where compiled graphs are kept for later runs.
+
+    Raises PackageError without OpenVINO, DeviceError where it cannot compute at the precision.
+    """
+    require_known("OpenVINO", options, (CACHE_DIR,))
     try:
         openvino = import_quietly("openvino")
     except ImportError as error:
@@ -119,7 +136,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
             f"OpenVINO on this CPU computes in {', '.join(sorted(native))}, not {precision}; "
             "choose another precision or device"
         )
-    return OpenVinoEngine(core, precision, threads)
+    return OpenVinoEngine(core, precision, threads, options.get(CACHE_DIR))
 
 
 def _native_half_types(core: Any) -> list[str]:
