@@ -43,6 +43,7 @@ test-runtime:  ## in the Python that is active, the runtime alone: what other Py
 fuzz: .venv-test  ## mutated files by the thousand; the tests run the first of them
 	$(TEST)/python -m tests.fuzz.pictures
 	$(TEST)/python -m tests.fuzz.bundles
+	$(TEST)/python -m tests.fuzz.checkpoints
 
 lint: .venv-test
 	$(TEST)/ruff check .

@@ -135,6 +135,8 @@ def main(
         raise click.UsageError("give a checkpoint with --ckpt, or a bundle with --bundle or --inspect")
     if profiles or soc is not None:
         raise click.UsageError("--profiles and --soc are for --bundle")
+    if shapes and "mindir" not in formats.split(","):
+        raise click.UsageError("--shape is for MindIR graphs; add --format mindir, or leave it out")
     keep_quiet()
     from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 

@@ -12,6 +12,7 @@ from mindspore import nn
 from onnx import TensorProto, helper, numpy_helper
 
 from srdiff.engines.base import SYMBOLIC_AXES
+from srdiff.errors import OptionError
 
 from .opset import MINDSPORE_OPSET
 
@@ -39,7 +40,13 @@ def export_onnx(
         file: to write.
         half_weights: store weights as float16, to be widened when loaded; arithmetic stays float32.
         opset: ONNX operator set of the result.
+
+    Raises:
+        OptionError: the package onnx does not know the operator set.
     """
+    newest = onnx.defs.onnx_opset_version()
+    if opset > newest:
+        raise OptionError(f"opset is {opset}; the newest that onnx {onnx.__version__} can write is {newest}")
     model = _trace(cell, [array for _, array in inputs], file.parent)
     graph = model.graph
     _rename(graph, [name for name, _ in inputs], outputs)

@@ -127,6 +127,7 @@ def test_overwriting_replaces_only_a_bundle(tmp_path):
     [
         {"precision": "int8"},
         {"opset": 9},
+        {"opset": 999},
         {"res_rescale": 0.0},
         {"schedule": "sine"},
         {"check_shapes": ((5, 8),)},
@@ -155,6 +156,7 @@ def test_the_checkpoints_schedule_is_taken(export_golden):
         ["--inspect", "."],
         ["--ckpt", str(DATA / "README.md")],
         ["--ckpt", str(TINY), "--check-shape", "8by8"],
+        ["--ckpt", str(TINY), "--shape", "8x8"],
         ["--ckpt", str(TINY), "--family", "leiali"],
     ],
 )

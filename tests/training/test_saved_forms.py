@@ -195,3 +195,11 @@ def test_impossible_numbers_of_the_trainer(tmp_path: Path, name: str, value: flo
     checkpoint = load_checkpoint(saved(tmp_path, {**STATE, name: torch.tensor([value])}))
     with pytest.raises(CheckpointError, match=f"model.pth has {name}"):
         RecipeOptions().recipe(checkpoint)
+
+
+def test_half_a_step_of_a_student(tmp_path: Path) -> None:
+    """No option overrides it, so none is named."""
+    checkpoint = load_checkpoint(saved(tmp_path, {**STATE, "srdiff_student_steps": torch.tensor([0.5])}))
+    with pytest.raises(CheckpointError, match="one whole number above 0 and up to 1000 was expected") as info:
+        RecipeOptions().recipe(checkpoint)
+    assert "option" not in str(info.value)

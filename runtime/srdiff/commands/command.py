@@ -100,5 +100,5 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, SRDiffError):
         return str(error)
     if isinstance(error, MemoryError):
-        return "there is not enough memory for this; close other programs, or ask for a smaller tile"
+        return "there is not enough memory for this; close other programs, or ask for a smaller tile or image"
     return f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"

@@ -66,18 +66,19 @@ class StoredRecipe:
     @property
     def student_steps(self) -> int | None:
         """Of a student, whose network gives x_0, the steps that it takes."""
-        number = self._number(STUDENT_STEPS, 0.0, 1000.0)
+        number = self._number(STUDENT_STEPS, 0.0, 1000.0, whole=True)
         return None if number is None else int(number)
 
-    def _number(self, name: str, above: float, most: float) -> float | None:
+    def _number(self, name: str, above: float, most: float, whole: bool = False) -> float | None:
         if name not in self.buffers:
             return None
         array = self.buffers[name]
         number = float(array.ravel()[0]) if array.size == 1 else float("nan")
-        if not (isfinite(number) and above < number <= most):
+        if not (isfinite(number) and above < number <= most and (number.is_integer() or not whole)):
+            kind, advice = ("whole number", "") if whole else ("number", ", or name the right one as an option")
             raise CheckpointError(
-                f"{self.path} has {name} {array.ravel()[:3].tolist()} where one number above {above:g} and up to "
-                f"{most:g} was expected; take an earlier checkpoint, or name the right one as an option"
+                f"{self.path} has {name} {array.ravel()[:3].tolist()} where one {kind} above {above:g} and up to "
+                f"{most:g} was expected; take an earlier checkpoint{advice}"
             )
         return number
 
