@@ -96,6 +96,33 @@ class Content:
     chapters: int
 
 
+def with_subtitles(source: Path, target: Path) -> Path:
+    """A Matroska film with two lines of text and a font more than the one that it is made from."""
+    with av.open(str(source)) as film, av.open(str(target), "w") as container:
+        streams = {stream.index: container.add_stream_from_template(stream, opaque=True) for stream in film.streams}
+        text = container.add_mux_stream("subrip")
+        text.time_base = Fraction(1, 1000)
+        text.metadata["language"] = "fra"
+        container.add_attachment("a.ttf", "font/ttf", b"no font")
+        for packet in film.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream_index]
+                container.mux(packet)
+        for start, line in ((50, b"one"), (250, b"two")):
+            packet = av.Packet(line)
+            packet.pts = packet.dts = start
+            packet.duration, packet.time_base, packet.stream = 150, Fraction(1, 1000), text
+            container.mux(packet)
+    return target
+
+
+def lines(path: Path) -> list[tuple[int, int, bytes]]:
+    """Subtitles: from when, how long, what."""
+    with av.open(str(path)) as film:
+        packets = [packet for packet in film.demux(film.streams.subtitles[0]) if packet.size]
+        return [(packet.pts, packet.duration, bytes(packet)) for packet in packets]
+
+
 def samples(frame: Any) -> list[bytes]:
     """Of a frame's planes, without what lies behind their rows."""
     deep = 2 if frame.format.components[0].bits > 8 else 1

@@ -38,7 +38,7 @@ from srdiff.video.colours import Colours
 from srdiff.video.film import Part
 from srdiff.video.pieces import Pieces
 
-from .films import STEADY, UNSTEADY, content, film, samples, views
+from .films import STEADY, UNSTEADY, content, film, lines, samples, views, with_subtitles
 
 BUNDLE = GOLDEN / "golden.srdiff"
 ENGINE = ("--engine", "onnxruntime", "--device", "cpu")
@@ -90,7 +90,7 @@ def test_what_a_film_has_is_in_the_result(
 ) -> None:
     monkeypatch.setattr(enlarging, "PIECE", 5)
     source = film(tmp_path / name, **options)
-    made(upscaler, source, tmp_path / result)
+    assert made(upscaler, source, tmp_path / result).unkept == []
     before, after = content(source), content(tmp_path / result)
     assert after.size == tuple(4 * side for side in before.size)
     tick = Fraction(1, 1000) if result.endswith(("mkv", "webm")) else Fraction(0)  # their clock
@@ -214,6 +214,16 @@ def test_a_part_is_cut_with_its_sound(srdiff_video: Callable[..., Result], tmp_p
     assert len(after.times) == 5
     inside = [data for data, moment in zip(before.sound, before.sound_times) if start <= moment < end]
     assert after.sound == inside
+
+
+def test_subtitles_and_fonts_are_copied(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = with_subtitles(film(tmp_path / "plain.mp4"), tmp_path / "in.mkv")
+    assert made(upscaler, source, tmp_path / "out.mkv").unkept == []
+    assert lines(tmp_path / "out.mkv") == lines(source)
+    assert [line[1:] for line in lines(source)] == [(150, b"one"), (150, b"two")]
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.subtitles[0].language == "fra"
+        assert [stream.data for stream in container.streams if stream.type == "attachment"] == [b"no font"]
 
 
 def test_an_end_may_come_earlier_once_a_run_was_stopped(

@@ -144,7 +144,7 @@ class Film:
     def _not_carried(self, first: Any) -> list[str]:
         unkept = [
             f"stream {stream.index} ({stream.type})"
-            for stream in self.container.streams
+            for stream in self._streams
             if stream.type not in COPIED and stream is not self.stream
         ]
         kinds = {side.type.name for side in first.side_data}
@@ -156,7 +156,12 @@ class Film:
     @property
     def others(self) -> list[Any]:
         """Streams that are copied."""
-        return [stream for stream in self.container.streams if stream.type in COPIED]
+        return [stream for stream in self._streams if stream.type in COPIED]
+
+    @property
+    def _streams(self) -> list[Any]:
+        """But for those that hold the words of MP4's chapters, which are read as chapters already."""
+        return [stream for stream in self.container.streams if stream.discard != av.stream.Discard.all]
 
     @property
     def shift(self) -> Fraction:
