@@ -404,6 +404,26 @@ def test_transparency_is_kept_or_refused(upscaler: Upscaler, tmp_path: Path) -> 
         made(upscaler, source, tmp_path / "out2.mkv", codec="libx264")
 
 
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("libx265", "out.mp4"), ("libvpx-vp9", "out.mkv"), ("libsvtav1", "out.mp4"), ("prores_ks", "out.mov")],
+)
+def test_other_codecs_keep_times_and_order_without_a_word(
+    codec: str, name: str, upscaler: Upscaler, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 5)
+    lighter = [np.full((16, 24, 3), 30 * number, np.uint8) for number in range(len(UNSTEADY))]
+    source = film(tmp_path / "in.mp4", UNSTEADY, lighter)
+    outcome = made(upscaler, source, tmp_path / name, codec=codec)
+    before, after = content(source), content(tmp_path / name)
+    assert outcome.coding.startswith(codec) and after.sound == before.sound
+    assert all(abs(then - now) <= Fraction(1, 2000) for then, now in zip(before.times, after.times))
+    expected = np.stack([upscaler.upscale(shown, steps=1) for shown in before.frames]).astype(int)
+    nearest = [int(np.abs(expected - large).mean(axis=(1, 2, 3)).argmin()) for large in after.frames]
+    assert nearest == list(range(len(UNSTEADY)))
+    assert capfd.readouterr() == ("", "")
+
+
 def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", STEADY[:3], codec="ffv1", format="yuv420p10le")
     assert "yuv420p10le" in made(upscaler, source, tmp_path / "out.mp4").coding

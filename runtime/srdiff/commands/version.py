@@ -25,6 +25,7 @@ PACKAGES = (
     "onnxruntime-cann",
     "mindspore-lite",
     "mindspore",
+    "av",
 )
 
 

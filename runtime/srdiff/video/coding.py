@@ -35,7 +35,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Coded:
-    """A packet of the result: its time and length in the film's ``time_base``, and whether one can start there."""
+    """A packet of the result: when it is shown, in the film's ``time_base``, and whether one can start there."""
 
     data: bytes
     time: int

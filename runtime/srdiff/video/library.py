@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from typing import Iterator
 
@@ -13,6 +14,8 @@ except ImportError as error:
     raise PackageError(
         f"films need {error.name or 'a working av'}; on Python 3.11 or newer install the extra srdiff[video]"
     ) from error
+
+os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 tells a page for each encoder otherwise
 
 __all__ = ["av", "reading", "said", "writing"]
 
