@@ -20,7 +20,7 @@ from srdiff.progress import Pace, Preview, Progress
 from srdiff.samplers import Sampler
 from srdiff.tiles import Window
 
-LONG = "a.png: 50.0 megapixels in 300 steps of windows, about 12 min\n"
+LONG = "a.png: 50.0 megapixels in 300 steps, about 12 min\n"
 SAMPLER = Sampler("ddim", 3, 1.0)
 
 

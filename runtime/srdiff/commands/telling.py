@@ -78,7 +78,7 @@ class Teller:
                 left, size = pace.left(progress), f"{progress.pixels / 1e6:.1f} megapixels"
                 if progress.done == 1 and left >= LONG_SECONDS:
                     with tqdm.external_write_mode(file=sys.stderr):
-                        self._say(f"{name}: {size} in {progress.total} steps of windows, about {roughly(left)}")
+                        self._say(f"{name}: {size} in {progress.total} steps, about {roughly(left)}")
                 bar.total = progress.total
                 bar.set_description_str(f"{name}, {size}", refresh=False)
                 bar.set_postfix_str(f"{tqdm.format_interval(left)} left", refresh=False)
