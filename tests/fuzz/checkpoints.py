@@ -11,6 +11,7 @@ import struct
 import tempfile
 import zipfile
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable
 
@@ -83,8 +84,7 @@ def states() -> list[Arrays]:
         found.append({**arrays, "betas": cosine_betas(100).astype(np.float32)})
     averaged = {f"model_ema.{name}": array for name, array in found[1].items()}
     found.append({**{f"module.{name}": array for name, array in found[1].items()}, **averaged})
-    rrdb = RRDBUpscaler(RRDB).get_parameters()
-    return [*found, {rrdb_name(parameter.name): parameter.asnumpy() for parameter in rrdb}]
+    return [*found, {rrdb_name(parameter.name): parameter.asnumpy().copy() for parameter in rrdb_parameters()}]
 
 
 def edited(arrays: Arrays, random: np.random.Generator) -> Arrays:
@@ -172,6 +172,11 @@ def mutated(known: list[Arrays], files: dict[str, list[bytes]], number: int) -> 
     return suffix, bytes(changed)
 
 
+@lru_cache(maxsize=None)
+def rrdb_parameters() -> list[ms.Parameter]:
+    return list(RRDBUpscaler(RRDB).get_parameters())
+
+
 def read_by_all(path: Path, weights: str | None) -> str:
     """What the export says of it: the refusal, or an empty string; the trainer's ways to read it must end alike."""
     refusal = ""
@@ -181,10 +186,9 @@ def read_by_all(path: Path, weights: str | None) -> str:
         checkpoint.build()
     except SRDiffError as error:
         refusal = str(error)
-    encoder = RRDBUpscaler(RRDB)
     for read in (
         lambda: read_state(path),
-        lambda: load_rrdb(path, list(encoder.get_parameters()), RRDB),
+        lambda: load_rrdb(path, rrdb_parameters(), RRDB),
     ):
         with suppress(SRDiffError):
             read()
