@@ -90,7 +90,7 @@ def convert_bundle(
     Raises:
         BundleError: the bundle has no ONNX graphs, or has the others already.
         DeviceError: the converter fails.
-        OptionError: a shape does not fit the network.
+        OptionError: a shape does not fit the network, or the target does not take it.
         OutputError: the target exists, or cannot be written.
         ParityError: a converted graph misses its bound where it can be run.
     """
@@ -100,6 +100,11 @@ def convert_bundle(
         raise BundleError(f"{bundle.path} has {found} graphs; give a bundle with onnx and without {options.format}")
     if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
         raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
+    if bundle.manifest.global_context and not options.for_ascend:
+        raise OptionError(
+            f"{bundle.path} has attention, which MindSpore Lite's CPU refuses once it is converted from ONNX; export "
+            "the checkpoint again, with --format mindir"
+        )
     for shape in options.shapes:
         require_fitting(shape, bundle.manifest)
     precision = options.precision

@@ -168,3 +168,13 @@ def test_a_bundle_that_has_them_already(tmp_path):
 def test_a_size_that_does_not_fit(onnx_bundle, tmp_path):
     with pytest.raises(OptionError, match="an LR shape of 0x8 gives 0x32"):
         convert_bundle(onnx_bundle, tmp_path / "x.srdiff", ConvertOptions(shapes=((0, 8),)))
+
+
+def test_attention_reaches_lites_cpu_as_mindir_of_the_checkpoint_alone(onnx_bundle, tmp_path):
+    """Its converter makes a file of such an ONNX graph that it then refuses to load."""
+    (onnx_bundle.path / "manifest.json").unlink()
+    write_bundle(onnx_bundle.path, replace(onnx_bundle.manifest, global_context=True))
+    wanted = ConvertOptions(optimize="general", shapes=(LR_SHAPE,))
+    with pytest.raises(OptionError, match=r"has attention, .* with --format mindir"):
+        convert_bundle(Bundle(onnx_bundle.path), tmp_path / "lite.srdiff", wanted)
+    assert os.listdir(tmp_path) == ["onnx.srdiff"]
