@@ -314,6 +314,10 @@ def _cut(path: Path) -> None:
     path.write_bytes(film(path).read_bytes()[:1500])
 
 
+def _unknown_codec(path: Path) -> None:
+    path.write_bytes(film(path).read_bytes().replace(b"avc1", b"zzzz"))
+
+
 def _playlist(path: Path) -> None:
     inner = film(path.with_name("inner.ts"))
     path.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{inner}\n#EXT-X-ENDLIST\n")
@@ -334,7 +338,7 @@ def _sound_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil", [_garbage, _cut, _playlist, _concat, _sound_alone, Path.touch, Path.mkdir, lambda _: None]
+    "spoil", [_garbage, _cut, _unknown_codec, _playlist, _concat, _sound_alone, Path.touch, Path.mkdir, lambda _: None]
 )
 def test_what_is_no_film_is_one_sentence(spoil: Any, srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
     spoil(tmp_path / "in.mp4")

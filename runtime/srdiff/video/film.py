@@ -114,6 +114,8 @@ class Film:
         if not found:
             raise ImageError(f"{self.name} has no moving pictures; give a film")
         context = found[0].codec_context
+        if context is None:
+            raise ImageError(f"{self.name} is coded in a way that is not known here; give a film in another codec")
         context.options = {**context.options, "max_pixels": str(self._max_pixels)}
         return found[0]
 
