@@ -114,7 +114,7 @@ _OPTIONS = (
     click.option(
         "--fidelity",
         type=click.FloatRange(0, 1),
-        help="Of models with that dial (clean): 0 is the sharpest picture, 1 the nearest to the truth.  [default: 0]",
+        help="Of clean, photo and others with that dial: 0 is sharpest, 1 nearest to the truth.  [default: 0]",
     ),
     click.option(
         "--device",
