@@ -63,7 +63,8 @@ def test_nothing_near_it_is_nearer_to_the_photos(tmp_path: Path) -> None:
         parameter.set_data(ms.Tensor(fitted))
 
 
-@pytest.mark.parametrize("values", [{"fidelity_batches": -1}, {"fidelity_batches": 1, "steps": 2}])
-def test_a_dial_is_for_one_step(values: dict) -> None:
-    with pytest.raises(OptionError, match=r"distil\.fidelity_batches is"):
-        DistilSettings(**values)
+def test_a_dial_is_for_one_step() -> None:
+    assert DistilSettings(fidelity_batches=1).has_dial
+    assert not DistilSettings(fidelity_batches=1, steps=2).has_dial and not DistilSettings().has_dial
+    with pytest.raises(OptionError, match=r"distil\.fidelity_batches is -1"):
+        DistilSettings(fidelity_batches=-1)

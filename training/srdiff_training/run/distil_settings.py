@@ -30,7 +30,8 @@ class DistilSettings:
         discriminator_rate: its learning rate, the same throughout; several times the student's.
         discriminator_width: its channels.
         fidelity_batches: of crops, to which the network's second last convolution is fitted before each checkpoint, see
-            :class:`srdiff_training.run.truth_fit.TruthFit`; 0 leaves it out, and with it the dial ``--fidelity``.
+            :class:`srdiff_training.run.truth_fit.TruthFit`; 0 leaves it out, and with it the dial ``--fidelity``, which
+            students of several steps do not have.
     """
 
     steps: int = 1
@@ -57,10 +58,12 @@ class DistilSettings:
             raise OptionError("distil.l1, distil.consistency and distil.perceptual are all 0; nothing is left to learn")
         if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate < float("inf"):
             raise OptionError("distil.teacher_steps, discriminator_width and discriminator_rate must be positive")
-        if self.fidelity_batches < 0 or (self.fidelity_batches > 0 and self.steps > 1):
-            raise OptionError(
-                f"distil.fidelity_batches is {self.fidelity_batches}; it is 0 or more, and 0 unless distil.steps is 1"
-            )
+        if self.fidelity_batches < 0:
+            raise OptionError(f"distil.fidelity_batches is {self.fidelity_batches}; it must not be negative")
+
+    @property
+    def has_dial(self) -> bool:
+        return self.steps == 1 and self.fidelity_batches > 0
 
     @property
     def has_discriminator(self) -> bool:

@@ -236,7 +236,7 @@ def settings_from(stage: str, values: dict[str, Any]) -> TrainSettings:
     fitting = _coerced(TrainSettings, {**values, "data": values.get("data") or []}, "")
     distils = DistilSettings(**_coerced(DistilSettings, distil, "distil."))
     if stage == "distil":
-        network["fidelity"] = distils.fidelity_batches > 0
+        network["fidelity"] = distils.has_dial
     return TrainSettings(
         stage=stage,
         network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")),
