@@ -18,14 +18,14 @@ from typing import Any, Callable
 import mindspore as ms
 import numpy as np
 import torch
-from racing.torch_reference import random_state
 from safetensors.numpy import save as save_safetensors
 
 from srdiff.errors import SRDiffError
 from srdiff.schedule import cosine_betas
 from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.model.config import NetworkConfig
-from srdiff_training.model.parameter_names import rrdb_name
+from srdiff_training.model.network import SRDiff
+from srdiff_training.model.parameter_names import public_name, public_shape, rrdb_name
 from srdiff_training.model.recipe_options import RecipeOptions
 from srdiff_training.model.rrdb import RRDBUpscaler
 from srdiff_training.run.snapshot import STATE_NAME, read_state
@@ -48,6 +48,17 @@ JSON_VALUES: tuple[Any, ...] = (
     *(None, True, [], {}, "", "x" * 300, "F32", "BF16", "F8_E4M3", -1, 0, 1, 2**31, 2**63, 10**400, 0.5, 1e308),
     *([0, 2**62], [[[[]]]], [2**40, 2**40], [-1, 4], [0] * 9),
 )
+
+
+def random_weights(config: NetworkConfig) -> Arrays:
+    """By the names and in the shapes of a checkpoint."""
+    rng = np.random.default_rng(0)
+    return {
+        public_name(parameter.name, config): rng.standard_normal(
+            public_shape(parameter.name, tuple(parameter.shape), config), np.float32
+        )
+        for parameter in SRDiff(config).get_parameters()
+    }
 
 
 def as_torch(arrays: Arrays, zipped: bool) -> bytes:
@@ -80,7 +91,7 @@ def states() -> list[Arrays]:
     """
     found = []
     for config in CONFIGS:
-        arrays = {name: tensor.numpy() for name, tensor in random_state(config).items()}
+        arrays = random_weights(config)
         found.append({**arrays, "betas": cosine_betas(100).astype(np.float32)})
     averaged = {f"model_ema.{name}": array for name, array in found[1].items()}
     found.append({**{f"module.{name}": array for name, array in found[1].items()}, **averaged})
