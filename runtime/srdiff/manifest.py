@@ -18,6 +18,8 @@ FORMAT = "srdiff-bundle"
 # 2 added prediction, presets, default_preset, overlap and checkpoint; 3 added fidelity; 1 opens for ever.
 FORMAT_VERSION = 3
 PREDICTIONS = ("eps", "x0")
+# What commands and requests call the arguments of Manifest.sampler, in its order.
+WISHES = ("preset", "sampler", "steps", "eta", "spacing", "fidelity")
 MAY_BE_NONE = ("overlap", "student_steps")
 CLAMP_LIMIT = 1.0
 # Of what a manifest says: the least that works, and the most that a network could have.

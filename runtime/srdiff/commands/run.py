@@ -24,6 +24,7 @@ from ..errors import OptionError
 from ..jobs.sources import STREAM, find_sources
 from ..jobs.targets import Destination, Job
 from ..jobs.work import JobSettings
+from ..manifest import WISHES
 from ..model_names import bundle_folder
 from ..unfinished_files import remove_leftovers
 from .command import Command
@@ -144,9 +145,7 @@ def _open(recipe: Recipe, jobs: list[Job], ledger: Ledger | None, options: dict[
 def _settings(model: Bundle, options: dict[str, Any]) -> JobSettings:
     return JobSettings(
         seed=options["seed"],
-        sampler=model.manifest.sampler(
-            *(options[name] for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
-        ),
+        sampler=model.manifest.sampler(*(options[name] for name in WISHES)),
         wanted=Wanted(options["samples"], options["average"], options["uncertainty"], options["consistency"]),
         crop=options["crop"],
         scale=options["scale"],

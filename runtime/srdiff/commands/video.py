@@ -17,6 +17,7 @@ from ..errors import OptionError, PackageError
 from ..jobs.sources import STREAM
 from ..jobs.targets import finished, same_file
 from ..jobs.work import JobSettings
+from ..manifest import WISHES
 from ..model_names import bundle_folder
 from ..upscaler import Upscaler
 from ..video.animation import FORMATS as ANIMATIONS
@@ -28,7 +29,6 @@ from .run import main as srdiff_run
 from .saying import say
 
 PYTHON = (3, 11)
-WISHES = ("preset", "sampler", "steps", "eta", "spacing", "fidelity")
 Enlarge = Callable[[Upscaler, Tell], Made]
 # Options that mean what they mean to srdiff-run.
 SHARED = (
@@ -163,13 +163,13 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
 
     if target.suffix.lower() in ANIMATIONS:
         raise OptionError(f"{source} is no animation and {target} would be one; give a target like out.mp4")
+    part = Part(options["start"], options["end"])
     if str(target) == STREAM:
         if options["codec"] is not None or options["crf"] is not None:
             raise OptionError("codec and crf are of files, and standard output gets whole frames; leave them out")
-        piece = Part(options["start"], options["end"])
         taken = None if str(source) == STREAM else source
-        return lambda upscaler, tell: enlarge_to_pipe(taken, upscaler, settings, piece, tell)
-    part, wishes = Part(options["start"], options["end"]), Wishes(options["codec"], options["crf"])
+        return lambda upscaler, tell: enlarge_to_pipe(taken, upscaler, settings, part, tell)
+    wishes = Wishes(options["codec"], options["crf"])
 
     def enlarge(upscaler: Upscaler, tell: Tell) -> Made:
         done = 0.0

@@ -10,6 +10,7 @@ from ..bundle import Bundle
 from ..diversity import Wanted
 from ..errors import OptionError
 from ..jobs.work import Crop, JobSettings
+from ..manifest import WISHES
 from ..photo.write import FORMATS
 from .limits import Limits
 from .problems import Problem
@@ -61,9 +62,7 @@ def wish_of(fields: Mapping[str, str], models: Mapping[str, Bundle], accept: str
     wanted = Wanted(*(given.get(name, default) for name, default in _WANTED.items()))
     if wanted.samples > limits.samples:
         raise OptionError(f"samples is {wanted.samples}; this service takes up to {limits.samples}")
-    sampler = models[model].manifest.sampler(
-        *(given.get(name) for name in ("preset", "sampler", "steps", "eta", "spacing", "fidelity"))
-    )
+    sampler = models[model].manifest.sampler(*(given.get(name) for name in WISHES))
     settings = JobSettings(
         seed=given.get("seed", 0),
         sampler=sampler,
