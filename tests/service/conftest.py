@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import threading
+import time
 from typing import Callable, Iterator
 
 import numpy as np
@@ -15,7 +17,11 @@ from srdiff import Upscaler
 from srdiff.bundle import Bundle
 from srdiff.model_names import bundle_folder
 from srdiff.service.app import create_app
+from srdiff.service.job import Job, Order
 from srdiff.service.limits import Limits
+from srdiff.service.making import make
+from srdiff.service.metrics import Metrics
+from srdiff.service.results import Result
 from srdiff.service.service import Service
 
 BASE = "http://127.0.0.1"
@@ -36,12 +42,48 @@ def encoded(pixels: np.ndarray, format: str) -> bytes:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    import time
-
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to be"
         time.sleep(0.01)
+
+
+class Steps:
+    """Holds whoever works before its next step, until the test lets it go: nothing hangs on who is faster."""
+
+    def __init__(self) -> None:
+        self._tokens = threading.Semaphore(0)
+        self._free = False
+
+    def let(self, number: int) -> None:
+        """Let so many steps be noted as done."""
+        for _ in range(number):
+            self._tokens.release()
+
+    def let_all(self) -> None:
+        self._free = True
+        self._tokens.release()
+
+    def take(self) -> None:
+        while not self._free and not self._tokens.acquire(timeout=1):
+            pass
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[Steps]:
+    """Of all jobs of the service of this process, from now on."""
+    steps = Steps()
+
+    def held(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Callable[[], None]) -> Result:
+        def held_on() -> None:
+            steps.take()
+            go_on()
+
+        return make(upscaler, job, order, metrics, held_on)
+
+    monkeypatch.setattr("srdiff.service.service.make", held)
+    yield steps
+    steps.let_all()
 
 
 @pytest.fixture(scope="package")

@@ -16,6 +16,7 @@ from typing import Any
 from .conftest import png
 
 LONG = "sampler=ddpm&steps=100"
+LARGE = 64  # pixels each way: with LONG, seconds on any machine of today
 
 
 class Process:
@@ -52,8 +53,9 @@ class Process:
         text = self.ask("/metrics")[1].decode()
         return sum(float(value) for value in re.findall(rf"^{re.escape(name)}(?:{{.*}})? (.*)$", text, re.MULTILINE))
 
-    def job(self, query: str = LONG, seed: int = 0) -> dict[str, Any]:
-        return json.loads(self.ask(f"/v1/jobs?{query}&seed={seed}", png())[1])
+    def job(self, query: str = LONG) -> dict[str, Any]:
+        """One that is still running when the next requests come."""
+        return json.loads(self.ask(f"/v1/jobs?{query}", png(LARGE))[1])
 
     def kill(self) -> None:
         self.process.kill()

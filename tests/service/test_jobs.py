@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
+import time
 
 import pytest
 from PIL import Image
@@ -17,7 +19,7 @@ from srdiff.service.results import Result, Results
 from srdiff.service.service import Service
 from srdiff.service.speed import LEAST_PIXELS, Speed
 
-from .conftest import png, wait_for
+from .conftest import Steps, png, wait_for
 
 LONG = "sampler=ddpm&steps=100"
 
@@ -37,8 +39,20 @@ def events(client: TestClient, id: str) -> list[tuple[str, str]]:
     return [(block["event"], block["data"]) for block in blocks]
 
 
-def test_events_go_from_the_line_to_the_result(client: TestClient) -> None:
-    told = events(client, posted(client, "sampler=ddpm&steps=12", 1, 32))
+def test_events_go_from_the_line_to_the_result(client: TestClient, service: Service, steps: Steps) -> None:
+    id = posted(client, "sampler=ddpm&steps=12", 1, 32)
+    job = service.jobs.get(id)
+    assert job is not None
+
+    def go_slowly() -> None:
+        wait_for(lambda: job.listened)
+        for _ in range(12):
+            steps.let(1)
+            time.sleep(0.1)
+        steps.let_all()
+
+    threading.Thread(target=go_slowly, daemon=True).start()
+    told = events(client, id)
     states = [json.loads(data) for kind, data in told if kind == "state"]
     running = [state for state in states if state["state"] == "running"]
     assert [state["done"] for state in running] == sorted(state["done"] for state in running)
@@ -59,8 +73,8 @@ def test_a_result_in_parts(client: TestClient) -> None:
     assert client.get(f"/v1/jobs/{id}/result?part=3").status_code == 404
 
 
-def test_a_full_line_and_room_by_giving_up(client: TestClient, service: Service) -> None:
-    ids = [posted(client, LONG, seed, 64) for seed in range(3)]  # one runs, two wait
+def test_a_full_line_and_room_by_giving_up(client: TestClient, service: Service, steps: Steps) -> None:
+    ids = [posted(client, LONG, seed) for seed in range(3)]  # one runs, two wait
     wait_for(lambda: service.line.served == 1)
     refused = client.post(f"/v1/jobs?{LONG}&seed=9", content=png())
     assert refused.status_code == 429 and int(refused.headers["retry-after"]) >= 1
@@ -73,20 +87,25 @@ def test_a_full_line_and_room_by_giving_up(client: TestClient, service: Service)
     posted(client, LONG, 9)
 
 
-def test_giving_up_a_running_job_frees_its_worker_within_a_step(client: TestClient, service: Service) -> None:
+def test_giving_up_a_running_job_frees_its_worker_within_a_step(
+    client: TestClient, service: Service, steps: Steps
+) -> None:
     def sample(name: str, **labels: str) -> float:
         return service.metrics.registry.get_sample_value(name, labels) or 0.0
 
-    id = posted(client, LONG, 11, 64)
-    wait_for(lambda: client.get(f"/v1/jobs/{id}").json()["done"] >= 2)
     freed = sample("srdiff_freed_seconds_count")
     given_up = sample("srdiff_cancelled_total", state="running")
+    run_before = sample("srdiff_step_seconds_count", model="small-v1")
+    id = posted(client, LONG, 11)
+    steps.let(3)
     job = service.jobs.get(id)
     assert job is not None
-    done = job.done
+    wait_for(lambda: client.get(f"/v1/jobs/{id}").json()["done"] == 3)
     client.delete(f"/v1/jobs/{id}")
+    steps.let_all()
     wait_for(lambda: not service.busy)
-    assert job.done <= done + 1 and job.state == "cancelled"
+    assert job.done == 3 and job.state == "cancelled"
+    assert sample("srdiff_step_seconds_count", model="small-v1") == run_before + 4, "the fourth was running"
     wait_for(lambda: sample("srdiff_freed_seconds_count") == freed + 1)
     assert sample("srdiff_cancelled_total", state="running") == given_up + 1
 
