@@ -42,38 +42,53 @@ def test_the_same_pixels_while_the_loop_stays_free(upscaler: Upscaler) -> None:
     run(upscaler, scenario)
 
 
+class Held:
+    """A callback that holds its image after the first step until it is let go."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self._begun, self._go = threading.Event(), threading.Event()
+
+    def __call__(self, step: int, total: int) -> None:
+        self.done.append(step)
+        self._begun.set()
+        assert self._go.wait(60)
+
+    async def begun(self) -> None:
+        assert await asyncio.get_running_loop().run_in_executor(None, self._begun.wait, 60)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
 def test_a_cancelled_task_stops_within_a_step_and_one_that_waits_leaves(upscaler: Upscaler) -> None:
     async def scenario(line: AsyncUpscaler) -> None:
-        done: list[int] = []
-        begun = threading.Event()
-
-        def callback(step: int, total: int) -> None:
-            done.append(step)
-            begun.set()
-
-        running = asyncio.ensure_future(line.upscale(IMAGE, callback=callback, steps=90))
-        await asyncio.get_running_loop().run_in_executor(None, begun.wait)
-        waiting = asyncio.ensure_future(line.upscale(IMAGE, callback=callback, steps=90))
+        held = Held()
+        running = asyncio.ensure_future(line.upscale(IMAGE, callback=held, steps=90))
+        await held.begun()
+        waiting = asyncio.ensure_future(line.upscale(IMAGE, callback=held, steps=90))
         await asyncio.sleep(0)
         waiting.cancel()
         running.cancel()
-        told = len(done)
         for task in (running, waiting):
             with pytest.raises(asyncio.CancelledError):
                 await task
+        held.let_go()
         await line.upscale(IMAGE, steps=1)  # the worker is free
-        assert len(done) <= told + 1
+        assert held.done == [1]
 
     run(upscaler, scenario)
 
 
 def test_bounded(upscaler: Upscaler) -> None:
     async def scenario(line: AsyncUpscaler) -> None:
-        first = asyncio.ensure_future(line.upscale(IMAGE, steps=90))
-        await asyncio.sleep(0.05)
+        held = Held()
+        first = asyncio.ensure_future(line.upscale(IMAGE, callback=held, steps=90))
+        await held.begun()
         with pytest.raises(FullLine, match="come again"):
             await line.upscale(IMAGE, steps=1)
         first.cancel()
+        held.let_go()
 
     run(upscaler, scenario, waiting=0)
 
@@ -83,9 +98,13 @@ def test_closing_and_errors_reach_who_waits(upscaler: Upscaler) -> None:
         line = AsyncUpscaler(upscaler)
         with pytest.raises(OptionError, match="steps"):
             await line.upscale(IMAGE, steps=0)
-        tasks = [asyncio.ensure_future(line.upscale(IMAGE, steps=90)) for _ in range(2)]
-        await asyncio.sleep(0.05)
-        await line.close()
+        held = Held()
+        tasks = [asyncio.ensure_future(line.upscale(IMAGE, callback=held, steps=90)) for _ in range(2)]
+        await held.begun()
+        closing = asyncio.ensure_future(line.close())
+        await asyncio.sleep(0)
+        held.let_go()
+        await closing
         assert [type(error) for error in await asyncio.gather(*tasks, return_exceptions=True)] == [Stopped, Stopped]
         with pytest.raises(FullLine):
             await line.upscale(IMAGE)

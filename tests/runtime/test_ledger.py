@@ -278,12 +278,12 @@ def test_killed_again_and_again(tmp_path):
         while process.poll() is None and len(list((tmp_path / "out").glob("*.png"))) <= before:
             time.sleep(0.005)
         time.sleep(rng.random() * 0.02)
-        assert process.poll() is None, "the batch is too small for so many kills"
         process.send_signal(signal.SIGKILL)
-        process.wait()
-        kills += 1
-        if kills % 3 == 0:  # results vanish, too
-            sorted((tmp_path / "out").glob("*.png"))[0].unlink()
+        kills += process.wait() == -signal.SIGKILL
+        done = sorted((tmp_path / "out").glob("*.png"))
+        if kills % 3 == 0 or len(done) == count:  # results vanish, too, so there is work again
+            for path in done[::4]:
+                path.unlink()
     subprocess.run([*command, "-o", "out"], cwd=tmp_path, check=True)
     assert sorted(os.listdir(tmp_path / "out")) == names
     for name in names:

@@ -182,10 +182,10 @@ def test_transparency_that_jpeg_cannot_hold_is_refused_before_the_work(folder):
     image = Image.open(folder / "in.png").convert("RGBA")
     image.putalpha(7)
     image.save(folder / "clear.png")
-    started = time.perf_counter()
-    sentence = error_of(run("clear.png", "-o", "clear.jpg", "--engine", "onnxruntime", cwd=folder))
+    code = "import sys, srdiff, srdiff.commands.run as run; srdiff.Upscaler.enlarge = None; sys.exit(run.main())"
+    words = ["clear.png", "-o", "clear.jpg", "--engine", "onnxruntime"]
+    sentence = error_of(subprocess.run([sys.executable, "-c", code, *words], cwd=folder, capture_output=True))
     assert "png or webp" in sentence
-    assert time.perf_counter() - started < 10  # all 100 steps of it take longer
 
 
 def test_debug_shows_the_traceback(folder):
@@ -204,8 +204,12 @@ def test_two_inputs_for_one_result(folder):
 
 
 def test_ctrl_c_leaves_nothing(folder):
-    process = subprocess.Popen([*COMMAND, "in.png", "--preset", "full", *QUICK[2:]], cwd=folder, stderr=subprocess.PIPE)
-    time.sleep(2.5)
+    endless = ["--model", "small-v1", "--sampler", "ddpm", "--steps", "100", "--samples", "100", *QUICK[2:]]
+    process = subprocess.Popen([*COMMAND, "in.png", *endless], cwd=folder, stderr=subprocess.PIPE)
+    maps = Path(f"/proc/{process.pid}/maps")
+    while maps.exists() and process.poll() is None and "onnxruntime" not in maps.read_text():
+        time.sleep(0.01)  # where a process tells what it has loaded: until its engine is
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130, stderr.decode()
