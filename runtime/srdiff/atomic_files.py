@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Iterator
+from typing import BinaryIO, Callable, Iterator
 
 from .errors import OutputError
 from .unfinished_files import forget, new_name
@@ -24,13 +24,17 @@ _ADVICE = {
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends and the
     disk has it.
 
     Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
     stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
     itself is yielded for it. Raises OutputError for every OSError in the block, and before it for a folder.
+
+    Args:
+        before: told the temporary path when the disk has all of it, before it takes the place of ``path``; what it
+            raises leaves ``path`` as it was.
     """
     try:
         if _is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
@@ -44,6 +48,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         try:
             yield temporary
             _flush(temporary)
+            if before is not None:
+                before(temporary)
             temporary.replace(final)
         finally:
             with suppress(OSError):  # the rename has taken it, or it was never made

@@ -18,7 +18,8 @@ from PIL import Image
 
 import srdiff.commands.run as run_command
 from srdiff import OptionError, OutputError
-from srdiff.batch.ledger import HEADER, Entry, FileRecord, Ledger, record_of
+from srdiff.batch.ledger import Entry, FileRecord, Ledger, record_of
+from srdiff.batch.lines import HEADER
 from srdiff.batch.pins import differences, fingerprint, pins_of
 from srdiff.jobs.work import JobSettings
 from srdiff.model_names import DEFAULT_MODEL

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ..errors import OutputError
@@ -15,6 +16,9 @@ from ..upscaler import Upscaler
 from .ledger import Entry, FileRecord, Notes, record_of, sha256_of
 from .pins import Pins, differences, fingerprint
 
+# The input of results that were not all made of one: none equals it.
+_SEVERAL = FileRecord("", None, -1, -1)
+
 
 @dataclass(frozen=True)
 class Ticket:
@@ -24,6 +28,7 @@ class Ticket:
         settings: to do it with; results of an input that has changed since are replaced.
         size, mtime_ns: of the input before it is read; None where it is no plain file.
         outcome: known without work; the job is not to be done then.
+        known: what the ledger says of the image.
     """
 
     job: Job
@@ -31,6 +36,7 @@ class Ticket:
     size: int | None = None
     mtime_ns: int | None = None
     outcome: Outcome | None = None
+    known: Entry | None = None
 
 
 class Book:
@@ -61,28 +67,60 @@ class Book:
         ticket = self.begin(job)
         if ticket.outcome is not None:
             return ticket.outcome
-        outcome = attempt(upscaler, job, ticket.settings, watch)
+        outcome = attempt(upscaler, job, ticket.settings, watch, partial(self.promise, ticket))
         self.end(ticket, outcome)
         return outcome
 
     def begin(self, job: Job) -> Ticket:
-        """Decide about a job; reads the input only where its size or time is not what it was."""
+        """Decide about a job; reads the input only where its size or time is not what it was.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
         if self.ledger is None or job.target is None:
             return Ticket(job, self.settings)
-        size, mtime_ns = stamp(job.source.path)
-        ticket = Ticket(job, self.settings, size, mtime_ns)
         entry = self.ledger.entries.get(job.key)
+        known = self._with_promises(job.key, entry)
+        ticket = Ticket(job, self.settings, *stamp(job.source.path), known=known)
         if self._only_failed and (entry is None or entry.status != FAILED):
             return replace(ticket, outcome=Outcome(job, SKIPPED))
-        if entry is None or entry.status == FAILED or self.settings.overwrite or job.problem is not None:
+        if known is None or self.settings.overwrite or job.problem is not None:
             return ticket
         targets = [target for target in self.settings.wanted.targets(job.target) if target is not None]
-        outputs = {output.path: output for output in entry.outputs}
-        if any(self.ledger.located(target) not in outputs or not _is_there(target) for target in targets):
+        outputs = {output.path: output for output in known.outputs}
+        there = [target for target in targets if _is_there(target)]
+        ours = [outputs[name] for name in map(self.ledger.located, there) if name in outputs]
+        if not ours or len(ours) < len(there):
             return ticket
-        if not _is_unchanged(ticket, entry.input):
-            return self._of_a_changed_input(ticket, [outputs[self.ledger.located(target)] for target in targets])
-        return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(entry)))
+        if not _is_unchanged(ticket, known.input):
+            return self._of_a_changed_input(ticket, ours)
+        if known.status == FAILED or len(there) < len(targets):
+            return ticket
+        if known is not entry:
+            self.ledger.append(known)
+        return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(known)))
+
+    def _with_promises(self, key: str, entry: Entry | None) -> Entry | None:
+        """What the ledger says of an image, and of results that got their names when nobody lived to say so."""
+        assert self.ledger is not None
+        kept = {
+            promise.outputs[0].path: promise
+            for promise in self.ledger.promises.get(key, ())
+            if _holds(self.ledger.path_of(promise.outputs[0]), promise.outputs[0])
+        }
+        if not kept:
+            return entry
+        others = [output for output in entry.outputs if output.path not in kept] if entry is not None else []
+        made_of = [promise.input for promise in kept.values()]
+        if entry is not None and others:
+            made_of.append(entry.input)
+        last = list(kept.values())[-1]
+        return replace(
+            last,
+            status=entry.status if entry is not None and others else DONE,
+            input=last.input if len({file and file.sha256 for file in made_of}) == 1 else _SEVERAL,
+            outputs=(*others, *(promise.outputs[0] for promise in kept.values())),
+        )
 
     def _of_a_changed_input(self, ticket: Ticket, outputs: list[FileRecord]) -> Ticket:
         """Results that are as this project wrote them are made anew; any other may be somebody's own work."""
@@ -106,6 +144,18 @@ class Book:
         known = self.ledger.pins.get(entry.settings or "")
         return f"made with {differences(known, self._pins) if known else 'other settings'}"
 
+    def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        """Write down that a file is about to get a result's name; see :class:`srdiff.jobs.work.Piece`.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+            OSError: the file cannot be read.
+        """
+        if self.ledger is not None:
+            record = record_of(whole, self.ledger.located(target))
+            entry = Entry(ticket.job.key, DONE, _input(ticket), (record,), self._fingerprint, ticket.settings.seed)
+            self.ledger.promise(entry, self._pins)
+
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Write down what came of a job that was attempted, once its results have their names.
 
@@ -114,29 +164,44 @@ class Book:
         """
         if self.ledger is None or ticket.job.target is None:
             return
-        known = self.ledger.entries.get(ticket.job.key)
-        if outcome.status == SKIPPED and known is not None and known.status == DONE:
+        entry = self.ledger.entries.get(ticket.job.key)
+        if outcome.status == SKIPPED and entry is not None and entry.status == DONE:
             return
         with suppress(FileNotFoundError):  # whoever took a result away has it made again
-            self.ledger.append(self._entry(ticket, outcome, known), self._pins if outcome.written else None)
+            failed = outcome.status == FAILED
+            made = self._failed(ticket, outcome) if failed else self._done(ticket, outcome)
+            self.ledger.append(made, self._pins if outcome.written else None)
 
-    def _entry(self, ticket: Ticket, outcome: Outcome, known: Entry | None) -> Entry:
-        failed = outcome.status == FAILED
+    def _done(self, ticket: Ticket, outcome: Outcome) -> Entry:
         return Entry(
             ticket.job.key,
-            FAILED if failed else DONE,
-            _input(ticket, with_hash=not failed),
-            () if failed else self._outputs(outcome, known),
+            DONE,
+            _input(ticket),
+            self._outputs(ticket, outcome),
             self._fingerprint if outcome.written else None,
             ticket.settings.seed,
             round(outcome.seconds, 3),
-            None if outcome.error is None else str(outcome.error),
         )
 
-    def _outputs(self, outcome: Outcome, known: Entry | None) -> tuple[FileRecord, ...]:
+    def _failed(self, ticket: Ticket, outcome: Outcome) -> Entry:
+        """With the results of before, which a later input may replace."""
+        known = ticket.known if ticket.known is not None and ticket.known.outputs else None
+        return Entry(
+            ticket.job.key,
+            FAILED,
+            known.input if known else _unread(ticket),
+            known.outputs if known else (),
+            known.settings if known else None,
+            ticket.settings.seed,
+            round(outcome.seconds, 3),
+            str(outcome.error),
+        )
+
+    def _outputs(self, ticket: Ticket, outcome: Outcome) -> tuple[FileRecord, ...]:
         """The results as they are; those that are kept are found, unless the ledger has them as made."""
         assert self.ledger is not None
-        made = {(output.path, output.sha256) for output in known.outputs if not output.found} if known else set()
+        known = ticket.known.outputs if ticket.known else ()
+        made = {(output.path, output.sha256) for output in known if not output.found}
         records = [record_of(path, self.ledger.located(path)) for path in outcome.written if _is_there(path)]
         for path in outcome.kept:
             record = record_of(path, self.ledger.located(path))
@@ -153,15 +218,21 @@ def stamp(path: Path | None) -> tuple[int | None, int | None]:
     return None, None
 
 
-def _input(ticket: Ticket, with_hash: bool) -> FileRecord | None:
+def _input(ticket: Ticket) -> FileRecord | None:
     """Of what was read; without the hash where it changed meanwhile, so that it counts as changed the next time."""
-    path = ticket.job.source.path
-    if path is None or ticket.size is None or ticket.mtime_ns is None:
+    path, unread = ticket.job.source.path, _unread(ticket)
+    if path is None or unread is None:
         return None
     with suppress(OSError):
-        record = record_of(path) if with_hash else None
-        if record is not None and (record.size, record.mtime_ns) == (ticket.size, ticket.mtime_ns):
+        record = record_of(path)
+        if (record.size, record.mtime_ns) == (unread.size, unread.mtime_ns):
             return record
+    return unread
+
+
+def _unread(ticket: Ticket) -> FileRecord | None:
+    if ticket.size is None or ticket.mtime_ns is None:
+        return None
     return FileRecord("", None, ticket.size, ticket.mtime_ns)
 
 

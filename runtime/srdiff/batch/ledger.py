@@ -10,15 +10,12 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
-from ..atomic_files import cannot_write
-from ..errors import OptionError, OutputError
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE, FAILED
+from .lines import Pen, read_lines
 from .pins import Pins, fingerprint
-
-HEADER = b'{"srdiff_ledger": 1}\n'
 
 
 @dataclass(frozen=True)
@@ -47,8 +44,8 @@ class Entry:
     Attributes:
         key: what the image is called in its batch, whatever machine reads it.
         status: ``done`` or ``failed``.
-        input: None where there is no such file.
-        outputs: the results, all there.
+        input: what the outputs were made of, or what failed; None where there is no such file.
+        outputs: the results, all there; of a failure those of before, if any.
         settings: fingerprint of the pins they were made with; None where all were found.
         seed: of the noise.
         seconds: of work.
@@ -94,18 +91,38 @@ class Notes:
 
     Attributes:
         entries: by key, the latest of each.
+        promises: by key, entries of one result each, which was about to get its name. Whoever did not live to say that
+            it has it left them; the file with that content is as good as one that the key's entry has.
         pins: by fingerprint, of all runs that are known.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries: dict[str, Entry] = {}
+        self.promises: dict[str, list[Entry]] = {}
         self.pins: dict[str, Pins] = {}
 
     def _take(self, entry: Entry) -> None:
         known = self.entries.get(entry.key)
         if known is None or known.finished <= entry.finished:
             self.entries[entry.key] = entry
+            self._settle(entry.key)
+
+    def _expect(self, promise: Entry) -> None:
+        self.promises.setdefault(promise.key, []).append(promise)
+        self._settle(promise.key)
+
+    def _settle(self, key: str) -> None:
+        """Forget the promises of a key that its entry is later than."""
+        entry = self.entries.get(key)
+        if entry is not None and entry.status == DONE and key in self.promises:
+            self.promises[key] = [one for one in self.promises[key] if one.finished > entry.finished]
+            if not self.promises[key]:
+                del self.promises[key]
+
+    def promise(self, entry: Entry, pins: Pins | None = None) -> None:
+        """Note that a file with this content is about to get its name; ``entry`` has it as its output."""
+        self._expect(entry)
 
     def append(self, entry: Entry, pins: Pins | None = None) -> None:
         """Note an entry."""
@@ -148,26 +165,27 @@ class Ledger(Notes):
         self.own_pins: list[Pins] = []
         self.torn = 0
         self._lock = threading.Lock()
-        self._file: int | None = None
+        self._pen = Pen(path)
         shared = f"{LEDGER_STEM}*{LEDGER_SUFFIX}"
         for file in sorted({path, *path.parent.glob(shared)}) if path.match(shared) else [path]:
             self._read(file)
 
     def _read(self, file: Path) -> None:
-        for data in _lines(file):
+        for data in read_lines(file):
             if data is None:
                 self.torn += 1
             elif "pins" in data:
                 self.pins[fingerprint(data["pins"])] = data["pins"]
                 if file == self.path:
                     self.own_pins.append(data["pins"])
-            elif "key" in data:
+            elif "key" in data or "promise" in data:
+                take, content = (self._take, data) if "key" in data else (self._expect, data["promise"])
                 try:
-                    entry = Entry.from_data(data)
+                    entry = Entry.from_data(content)
                 except (KeyError, TypeError, ValueError):
                     self.torn += 1
                 else:
-                    self._take(entry)
+                    take(entry)
 
     @property
     def threads(self) -> int | None:
@@ -182,26 +200,36 @@ class Ledger(Notes):
             OutputError: the file cannot be written.
         """
         with self._lock:
-            lines = entry.to_line()
-            if pins is not None and pins not in self.own_pins:
-                self.pins[fingerprint(pins)] = pins
-                self.own_pins.append(pins)
-                lines = json.dumps({"pins": pins}).encode() + b"\n" + lines
-            try:
-                if self._file is None:
-                    self._file = _open(self.path)
-                if os.write(self._file, lines) != len(lines):
-                    raise OSError(28, "the disk took a part of a line")
-            except OSError as error:
-                raise cannot_write(self.path, error) from error
-            self._take(entry)
+            self._write(entry.to_line(), pins)
+            super().append(entry, pins)
+
+    def promise(self, entry: Entry, pins: Pins | None = None) -> None:
+        """As :meth:`append`, before the result gets its name."""
+        with self._lock:
+            self._write(promise_line(entry), pins)
+            super().promise(entry, pins)
+
+    def _write(self, line: bytes, pins: Pins | None) -> None:
+        if pins is not None and pins not in self.own_pins:
+            self.pins[fingerprint(pins)] = pins
+            self.own_pins.append(pins)
+            line = pins_line(pins) + line
+        self._pen.write(line)
 
     def close(self) -> None:
         """Let go of the file; the next entry opens it again."""
         with self._lock:
-            if self._file is not None:
-                os.close(self._file)
-                self._file = None
+            self._pen.close()
+
+
+def promise_line(entry: Entry) -> bytes:
+    """What :meth:`Ledger.promise` writes."""
+    return b'{"promise": ' + entry.to_line().rstrip() + b"}\n"
+
+
+def pins_line(pins: Pins) -> bytes:
+    """What says what a fingerprint stands for."""
+    return json.dumps({"pins": pins}).encode() + b"\n"
 
 
 def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:
@@ -224,43 +252,3 @@ def sha256_of(path: Path) -> str:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _open(path: Path) -> int:
-    """For appending; a line that was torn is ended."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
-    size = os.fstat(file).st_size
-    start = os.read(file, len(HEADER))
-    if _is_empty(start, size):
-        os.ftruncate(file, 0)
-        os.write(file, HEADER)
-    else:
-        os.lseek(file, size - 1, os.SEEK_SET)
-        if os.read(file, 1) != b"\n":
-            os.write(file, b"\n")
-    return file
-
-
-def _is_empty(start: bytes, size: int) -> bool:
-    """Whether a file's first line was never finished: its machine stopped with some or none of it on the disk."""
-    return size == len(start) and start != HEADER and HEADER.startswith(start.rstrip(b"\0"))
-
-
-def _lines(file: Path) -> Iterator[dict[str, Any] | None]:
-    """The lines of a ledger; None for one that is damaged."""
-    try:
-        with file.open("rb") as stream:
-            start = stream.read(len(HEADER))
-            if start != HEADER and not _is_empty(start, file.stat().st_size):
-                raise OptionError(f"{file} is no ledger of this project; name another file as ledger")
-            for line in stream:
-                try:
-                    data = json.loads(line.decode())
-                except (ValueError, RecursionError):
-                    data = None
-                yield data if isinstance(data, dict) else None
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise OutputError(f"{file} cannot be read ({error.strerror or error}); name another file as ledger") from error

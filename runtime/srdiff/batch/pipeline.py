@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from queue import Queue
 from typing import Callable, ContextManager, Generator, Iterable, Iterator, Tuple
@@ -108,7 +109,7 @@ class _Passage:
         with self._guarded():
             self._pipeline.go_on()
             ticket = self._pipeline.book.begin(self._job)
-            piece = Piece(self._job, ticket.settings)
+            piece = Piece(self._job, ticket.settings, partial(self._pipeline.book.promise, ticket))
             if ticket.outcome is None:
                 piece.read(self._pipeline.scale)
             return ticket, piece

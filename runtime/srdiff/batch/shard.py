@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from ..atomic_files import atomic_file, cannot_write
 from ..errors import OptionError, OutputError
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..unfinished_files import forget, new_name
-from .ledger import HEADER, Ledger
+from .ledger import Ledger, pins_line
+from .lines import HEADER
 from .pins import Pins, differences
 
 
@@ -51,7 +51,7 @@ def agree(folder: Path, pins: Pins) -> None:
     file = folder / f"{LEDGER_STEM}-pins{LEDGER_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _create(file, HEADER + json.dumps({"pins": pins}).encode() + b"\n")
+        _create(file, HEADER + pins_line(pins))
     except OSError as error:
         raise cannot_write(file, error) from error
     agreed = next(iter(Ledger(file).own_pins), None)

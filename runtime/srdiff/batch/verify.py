@@ -27,7 +27,7 @@ def verify(ledger: Ledger, jobs: Iterable[Job], others: bool = True) -> Iterator
     for job in jobs:
         yield _verified(ledger, job, rest.pop(job.key, None), with_input=True)
     for key, entry in rest.items() if others else ():
-        if entry.outputs:
+        if entry.outputs and entry.error is None:
             yield _verified(ledger, Job(Source(Path(key)), None, "", key=key), entry, with_input=False)
 
 

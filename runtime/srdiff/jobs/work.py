@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
@@ -26,6 +27,9 @@ from ..whole import whole
 from .targets import Job, finished
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
+
+# Told a result's name and the file that is about to get it; see Piece.
+Promise = Callable[[Path, Path], None]
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,16 @@ class Piece:
 
     Whatever is wrong with the job's files ends it and becomes its outcome, so that the next job can follow. Errors that
     say that nothing else would succeed either, such as an interrupt or a fault of this program, pass.
+
+    Args:
+        promise: told of each result once all of it is on the disk, before it gets its name; what it raises prevents
+            that.
     """
 
-    def __init__(self, job: Job, settings: JobSettings) -> None:
+    def __init__(self, job: Job, settings: JobSettings, promise: Promise | None = None) -> None:
         self.job = job
         self.settings = settings
+        self._promise = promise
         self._error: SRDiffError | None = None
         self._photo: Photo | None = None
         self._shrink_to: tuple[int, int] | None = None  # (height, width)
@@ -186,7 +195,8 @@ class Piece:
         """One of the results; None is standard output."""
         with self._stage():
             shown = result if self._shrink_to is None else shrunk(result, *self._shrink_to)
-            write_photo(shown, target or output_bytes(), self.job.format, self.settings.quality)
+            before = None if target is None or self._promise is None else partial(self._promise, target)
+            write_photo(shown, target or output_bytes(), self.job.format, self.settings.quality, before)
             self._size = (shown.pixels.shape[1], shown.pixels.shape[0])
             if target is not None:
                 self._written.append(target)
@@ -217,9 +227,11 @@ class Piece:
             self._spent.append(time.perf_counter() - started)
 
 
-def attempt(upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None) -> Outcome:
+def attempt(
+    upscaler: Upscaler, job: Job, settings: JobSettings, watch: Watch | None = None, promise: Promise | None = None
+) -> Outcome:
     """Do a job, one stage after the other; see :class:`Piece`."""
-    piece = Piece(job, settings)
+    piece = Piece(job, settings, promise)
     piece.read(upscaler.scale)
     for target, result in piece.results(upscaler, watch):
         piece.write(target, result)

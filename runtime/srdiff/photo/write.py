@@ -7,7 +7,7 @@ import math
 import struct
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Callable
 
 import numpy as np
 from PIL import Image
@@ -57,17 +57,23 @@ def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
         raise OutputError("the picture has 16-bit colour or alpha, which is not written as tiff; choose png")
 
 
-def write_photo(photo: Photo, target: Path | str | BinaryIO, format: str, quality: int | None = None) -> None:
+def write_photo(
+    photo: Photo,
+    target: Path | str | BinaryIO,
+    format: str,
+    quality: int | None = None,
+    before: Callable[[Path], None] | None = None,
+) -> None:
     """Writes the photo with what belongs to it, as far as ``srdiff.photo.unkept.unkept`` allows.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
-    A path appears whole or not at all.
+    A path appears whole or not at all; ``before`` is that of ``srdiff.atomic_files.atomic_file``.
     Raises OutputError for what the format cannot hold, before any work, and for what the system refuses;
     OptionError for an unknown format.
     """
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
-        with atomic_file(Path(target)) as temporary, temporary.open("wb") as stream:
+        with atomic_file(Path(target), before) as temporary, temporary.open("wb") as stream:
             _encode(photo, stream, format, quality)
         return
     encoded = io.BytesIO()  # encoders seek, pipes do not
