@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from . import early_interrupt  # noqa: F401 (acts when imported, before what takes long)
+from . import starting  # noqa: F401 (acts when imported, before what takes long)
 from .bundle import Bundle
 from .errors import (
     BundleError,

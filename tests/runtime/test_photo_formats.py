@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,14 @@ from .pictures import encoded, one_sentence, read, refused, smooth
 def test_common_suffixes_are_read(name: str) -> None:
     assert Path(name).suffix.lower() in readable_suffixes()
     assert unread_kind(Path(name)) is None
+
+
+def test_what_pillow_reads_of_them_is_loaded() -> None:
+    code = (
+        "from srdiff.photo.formats import Image, readable_formats; found = readable_formats(); "
+        "Image.init(); assert readable_formats() == found"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
 @pytest.mark.parametrize(

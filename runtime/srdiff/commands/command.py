@@ -8,9 +8,9 @@ from typing import Any, Iterable, Iterator
 
 import click
 
-from ..early_interrupt import raise_again
 from ..errors import SRDiffError
 from ..standard_streams import occupy_closed
+from ..starting import imported
 from .interruption import INTERRUPTED, interrupted_by_termination
 from .saying import say
 from .version import version_option
@@ -29,7 +29,7 @@ class OneSentence(click.Command):
     """
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        raise_again()
+        imported()
         occupy_closed()
         return super().main(*args, **kwargs)
 

@@ -13,7 +13,7 @@ from typing import BinaryIO, Iterator
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from ..errors import ImageError, OptionError, one_line
-from .formats import readable_formats
+from .formats import load_decoders, readable_formats
 
 # Pillow's log of damaged files goes where a program sends it; to standard error only if it sends it there.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -25,7 +25,7 @@ def open_image(stream: BinaryIO, formats: list[str]) -> Image.Image:
     Raises UnidentifiedImageError for bytes that are in none of the formats.
     """
     stream.seek(0)
-    Image.init()
+    load_decoders()
     head = stream.read(16)
     for name in formats:
         factory, accept = Image.OPEN[name]

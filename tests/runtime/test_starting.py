@@ -1,4 +1,4 @@
-"""Ctrl-C before a command has begun."""
+"""What holds while a command is being imported, and for nothing else."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def test_an_interrupt_amid_the_imports_ends_without_a_word() -> None:
         assert said == b"" or process.returncode != -signal.SIGINT  # the command had begun by then
 
 
-def test_other_programs_keep_their_interrupt() -> None:
-    code = "import signal, srdiff.commands.run; assert signal.getsignal(2) is signal.default_int_handler"
+ORDINARY = "assert gc.isenabled() and signal.getsignal(2) is signal.default_int_handler"
+
+
+def test_other_programs_keep_their_interrupt_and_their_garbage_collector() -> None:
+    code = f"import gc, signal, srdiff.commands.run; {ORDINARY}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_command_that_has_begun_has_both_again() -> None:
+    code = f"import gc, signal, sys; sys.argv = ['srdiff-run']; import srdiff.starting as s; s.imported(); {ORDINARY}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
