@@ -61,9 +61,10 @@ class CompiledModels:
     def _read(self, file: Path) -> Any:
         """None where it is not there, or not whole."""
         with suppress(OSError, RuntimeError):
-            stored = file.read_bytes()
-            if hashlib.sha256(stored[_DIGEST:]).digest() == stored[:_DIGEST]:
-                compiled = self._core.import_model(stored[_DIGEST:], "CPU", self._config)
+            with file.open("rb") as stream:
+                digest, content = stream.read(_DIGEST), stream.read()
+            if hashlib.sha256(content).digest() == digest:
+                compiled = self._core.import_model(content, "CPU", self._config)
                 os.utime(str(file))
                 return compiled
         return None
