@@ -10,18 +10,18 @@ No pixel passes through Ray: inputs, outputs and the bundle lie where every node
 
 from __future__ import annotations
 
-import platform
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, Generator, Iterable, Iterator, Mapping
 
-from .batch.actor import Row, Worker, errand_of, heard
-from .batch.book import Book
-from .batch.pins import Pins, differences
+from .batch.actor import TRIES, Row, Worker, errand_of, heard
+from .batch.book import Book, Ticket
+from .batch.ledger import Ledger
+from .batch.pins import Pins
 from .batch.recipe import Recipe
+from .batch.referee import Referee
 from .errors import DeviceError, OptionError, PackageError, SRDiffError, one_line
 from .jobs.sources import find_sources
 from .jobs.targets import Destination, Job
@@ -49,7 +49,9 @@ class Pool:
         gpus: of each; with a part of one, several share it.
         resources: of each, that the cluster's nodes name, like ``{"NPU": 1}``.
         images: that a worker gets at a time. Each is told once all of them are made; a worker that dies costs at most
-            the one it is at.
+            those it is at.
+        tries: of an image that ends its worker's process, by exhausting its memory, say: after so many workers that
+            were at nothing else it has failed.
 
     Raises:
         OptionError: a number is outside what it may be.
@@ -60,11 +62,12 @@ class Pool:
     gpus: float = 0
     resources: Mapping[str, float] = field(default_factory=dict)
     images: int = 8
+    tries: int = TRIES
 
     def __post_init__(self) -> None:
-        for name, value in (("workers", self.workers), ("cpus", self.cpus), ("images", self.images)):
-            if value is not None or name != "workers":
-                whole(name, value, 1)
+        for name in ("workers", "cpus", "images", "tries"):
+            if name != "workers" or self.workers is not None:
+                whole(name, getattr(self, name), 1)
         if min([self.gpus, *self.resources.values()]) < 0:
             raise OptionError("a worker's resources are below 0; leave out what it does not need")
 
@@ -120,7 +123,7 @@ def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Gen
         DeviceError: the cluster has no room for a worker, or fails.
     """
     folder = Path() if book.ledger is None else book.ledger.path.parent
-    sent: dict[str, Job] = {}
+    sent: dict[str, Ticket] = {}
     rows = []
     for job in jobs:
         if job.source.path is None or job.target is None:
@@ -133,18 +136,20 @@ def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Gen
             book.end(ticket, outcome)
             yield outcome
         else:
-            known = None if book.ledger is None else book.ledger.entries.get(job.key)
-            rows.append(errand_of(ticket, folder, known).to_row())
-            sent[job.key] = job
+            rows.append(errand_of(ticket, folder, ticket.known).to_row())
+            sent[job.key] = ticket
     if not rows:
         return
     _require_room(pool)
-    referee = _referee()
+    referee = _referee(book)
     with _as_sentence(referee):
         for row in _mapped(_blocks(rows, pool), recipe, pool, referee).iter_rows():
-            outcome, entry = heard(row, sent[row["key"]])
+            ticket = sent[row["key"]]
+            outcome, entry = heard(row, ticket.job)
             if entry is not None and book.ledger is not None:
-                book.ledger.append(entry, ray.get(referee.agreed.remote()) if outcome.written else None)
+                book.ledger.append(entry, referee.agreed() if outcome.written else None)
+            elif outcome.status == FAILED:
+                book.end(ticket, outcome)
             yield outcome
 
 
@@ -182,56 +187,64 @@ def _require_listener(address: str) -> None:
         pass
 
 
-class _Referee:
-    """Knows what the first worker's pixels depend on, which decides for all, and why one could not begin."""
+class _FarReferee(Referee):
+    """The batch's referee, asked by its workers."""
 
-    def __init__(self) -> None:
-        self._pins: Pins | None = None
-        self._refusal: SRDiffError | None = None
+    def __init__(self, actor: Any, keeps: bool) -> None:
+        self.keeps = keeps
+        self._actor = actor
 
     def agree(self, pins: Pins) -> Pins:
-        self._pins = self._pins or pins
-        return self._pins
+        return _asked(self._actor.agree.remote(pins))
 
     def agreed(self) -> Pins | None:
-        return self._pins
+        return _asked(self._actor.agreed.remote())
 
     def refuse(self, error: SRDiffError) -> None:
-        self._refusal = error
+        _asked(self._actor.refuse.remote(error))
 
     def refusal(self) -> SRDiffError | None:
-        return self._refusal
+        return _asked(self._actor.refusal.remote())
+
+    def promise(self, line: bytes) -> None:
+        _asked(self._actor.promise.remote(line))
+
+    def begin(self, names: list[str]) -> list[str]:
+        return _asked(self._actor.begin.remote(names))
+
+    def alone(self, name: str) -> int:
+        return _asked(self._actor.alone.remote(name))
+
+    def end(self, names: list[str]) -> None:
+        _asked(self._actor.end.remote(names))
 
 
-def _referee() -> Any:
-    """Beside the driver: it goes when that goes, and with no other node."""
+def _asked(answer: Any) -> Any:
+    try:
+        return ray.get(answer)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+
+
+def _referee(book: Book | None = None) -> Referee:
+    """Beside the driver, whose ledger it writes promises to: it goes when that goes, and with no other node."""
+    ledger = None
+    if book is not None and isinstance(book.ledger, Ledger) and not ray.util.client.ray.is_connected():
+        book.ledger.begin()
+        ledger = book.ledger.path.absolute()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    return ray.remote(num_cpus=0, scheduling_strategy=here)(_Referee).remote()
-
-
-def _agree(referee: Any, pins: Pins) -> None:
-    """Raises OptionError for a worker that is not like the first one."""
-    agreed = ray.get(referee.agree.remote(pins))
-    if agreed != pins:
-        raise OptionError(
-            f"the batch is made with {differences(agreed, pins)} of the worker on {platform.node()}; have them the "
-            "same there, or keep that node out"
-        )
-
-
-def _refuse(referee: Any, error: SRDiffError) -> None:
-    # without its cause, which the driver's machine may not know
-    ray.get(referee.refuse.remote(type(error)(str(error))))
+    actor = ray.remote(num_cpus=0, scheduling_strategy=here)(Referee).remote(ledger)
+    return _FarReferee(actor, ledger is not None)
 
 
 def _blocks(rows: list[Row], pool: Pool) -> ray.data.Dataset:
     return ray.data.from_items(rows, override_num_blocks=-(-len(rows) // pool.images))
 
 
-def _mapped(dataset: ray.data.Dataset, recipe: Recipe, pool: Pool, referee: Any) -> ray.data.Dataset:
+def _mapped(dataset: ray.data.Dataset, recipe: Recipe, pool: Pool, referee: Referee) -> ray.data.Dataset:
     return dataset.map_batches(
         Worker,
-        fn_constructor_args=(recipe, pool.cpus, partial(_agree, referee), partial(_refuse, referee)),
+        fn_constructor_args=(recipe, pool.cpus, referee, pool.tries),
         batch_size=None,
         batch_format="numpy",
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=pool.workers, initial_size=_initial(pool)),
@@ -260,12 +273,12 @@ def _require_room(pool: Pool) -> None:
 
 
 @contextmanager
-def _as_sentence(referee: Any) -> Iterator[None]:
+def _as_sentence(referee: Referee) -> Iterator[None]:
     """A worker's own error, or the cluster's, without Ray's traceback."""
     try:
         yield
     except ray.exceptions.RayError as error:
-        refusal = ray.get(referee.refusal.remote())
+        refusal = referee.refusal()
         if refusal is not None:
             raise refusal from error
         raise DeviceError(f"the cluster failed ({one_line(error)[:300]}); run once more to go on") from error

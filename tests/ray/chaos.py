@@ -29,7 +29,7 @@ WAIT = 300  # seconds without a new result
 
 @click.command()
 @click.option("--images", default=12, show_default=True)
-@click.option("--kills", default=3, show_default=True, help="In turn of a worker, a node, the driver.")
+@click.option("--kills", default=3, show_default=True, help="In turn of a worker, a node, the driver, and a Ctrl-C.")
 @click.option("--seed", default=0, show_default=True)
 def main(images: int, kills: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as text:
@@ -44,8 +44,8 @@ def survive(folder: Path, images: int, kills: int, rng: random.Random) -> str:
     run(folder, "whole").check_returncode()
     chaos = Chaos(folder, rng)
     try:
-        for number, kind in zip(range(kills), itertools.cycle([chaos.worker, chaos.node, chaos.driver])):
-            chaos.wait_for_a_result(room_for=kills - number)
+        for _, kind in zip(range(kills), itertools.cycle([chaos.worker, chaos.node, chaos.driver, chaos.cancel])):
+            chaos.wait_for_a_result()
             kind()
         chaos.finish()
     finally:
@@ -78,7 +78,7 @@ class Chaos:
     """A cluster at work on a folder, and what may happen to it."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
-        self.counts = {"workers": 0, "nodes": 0, "drivers": 0}
+        self.counts = {"workers": 0, "nodes": 0, "drivers": 0, "cancels": 0}
         self._folder = folder
         self._rng = rng
         self._cluster: Cluster = three_nodes()
@@ -89,22 +89,25 @@ class Chaos:
         with (self._folder / "driver.log").open("ab") as log:
             return subprocess.Popen(words, cwd=self._folder, stderr=log)
 
-    def wait_for_a_result(self, room_for: int) -> None:
-        """Until one more is there than now."""
+    def wait_for_a_result(self) -> None:
+        """Until one more is there than now; where all are, every other one has to be made again."""
         before, deadline = self._count(), time.monotonic() + WAIT
         while self._count() <= before:
-            assert self._driver.poll() is None, f"it ended with {room_for} kills to come\n{self._log()}"
+            if self._driver.poll() is not None:
+                assert self._driver.returncode == 0, self._log()
+                for path in sorted((self._folder / "out").glob("[!.]*.png"))[::2]:
+                    path.unlink()
+                before, self._driver = self._count(), self._start()
             assert time.monotonic() < deadline, f"nothing moves any more\n{self._log()}"
             time.sleep(0.01)
         time.sleep(self._rng.random() * 0.1)
 
     def worker(self) -> None:
-        raylets = {self._raylet(node) for node in self._cluster.list_all_nodes()}
         deadline = time.monotonic() + WAIT
         workers: list[int] = []
         while not workers:  # those of a killed driver's are gone before the next one's are there
             assert time.monotonic() < deadline and self._driver.poll() is None, self._log()
-            workers = [process for process, parent in _map_workers() if parent in raylets]
+            workers = self._workers()
         os.kill(self._rng.choice(workers), signal.SIGKILL)
         self.counts["workers"] += 1
 
@@ -121,6 +124,17 @@ class Chaos:
         self._driver = self._start()
         self.counts["drivers"] += 1
 
+    def cancel(self) -> None:
+        """As at a terminal: it ends by itself, and its workers with it."""
+        self._driver.send_signal(signal.SIGINT)
+        assert self._driver.wait(timeout=WAIT) == 130, self._log()
+        deadline = time.monotonic() + WAIT
+        while self._workers():
+            assert time.monotonic() < deadline, "workers outlive a driver that was interrupted"
+            time.sleep(0.05)
+        self._driver = self._start()
+        self.counts["cancels"] += 1
+
     def finish(self) -> None:
         self._driver.wait(timeout=WAIT)
         assert self._driver.returncode == 0, self._log()
@@ -129,6 +143,10 @@ class Chaos:
         self._driver.kill()
         self._driver.wait()
         self._cluster.shutdown()
+
+    def _workers(self) -> list[int]:
+        raylets = {self._raylet(node) for node in self._cluster.list_all_nodes()}
+        return [process for process, parent in _map_workers() if parent in raylets]
 
     def _count(self) -> int:
         return len(list((self._folder / "out").glob("[!.]*.png")))

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from srdiff import OptionError
+from srdiff import OptionError, OutputError
 from srdiff.batch.actor import Errand, Worker, errand_of, heard
 from srdiff.batch.book import Book
 from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.batch.recipe import Recipe
+from srdiff.batch.referee import Referee
 from srdiff.jobs.sources import find_sources
 from srdiff.jobs.targets import Destination, Job
 from srdiff.jobs.work import JobSettings
@@ -25,7 +28,7 @@ RECIPE = Recipe(JobSettings(sampler=Sampler("ddim", 1)), engine="onnxruntime", d
 @pytest.fixture
 def worker(small_upscaler, monkeypatch) -> Worker:
     monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
-    return Worker(RECIPE, 1, lambda pins: None)
+    return Worker(RECIPE, 1, Referee())
 
 
 @pytest.fixture
@@ -112,14 +115,74 @@ def test_rows_without_detail(worker, jobs, tmp_path):
 def test_a_worker_that_may_not_refuses_its_first_rows(small_upscaler, monkeypatch, jobs):
     monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
 
-    def disagree(pins):
-        raise OptionError("seed 0 for 1")
-
-    with pytest.raises(OptionError, match="seed 0 for 1"):
-        Worker(RECIPE, 1, disagree)({})
+    referee = Referee()
+    first = Worker(RECIPE, 1, referee)
+    assert first({}) == {} and referee.refusal() is None
+    other = Recipe(JobSettings(seed=1, sampler=Sampler("ddim", 1)), engine="onnxruntime", device="cpu")
+    with pytest.raises(OptionError, match="made with seed 0 for 1 of the worker on"):
+        Worker(other, 1, referee)({})
+    assert "seed 0 for 1" in str(referee.refusal())
 
 
 def test_an_errand_is_what_it_was(jobs, tmp_path):
     errand = Errand(jobs[0], str(tmp_path), True, ("a", "b"))
     again = Errand.from_row(json.loads(json.dumps(errand.to_row())), RECIPE.settings)
     assert again.to_row() == errand.to_row() and again.there == ("a", "b")
+
+
+class Gone(BaseException):
+    """The end of a worker's process, as far as the worker can see."""
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_an_image_that_ends_its_worker_is_found_out(jobs, tmp_path, small_upscaler, monkeypatch, overwrite):
+    began = []
+
+    class Poisoned:
+        def __getattr__(self, name):
+            return getattr(small_upscaler, name)
+
+        def enlarge(self, photo, *arguments):
+            began.append(photo.pixels[0, 0, 0])
+            if photo.pixels[0, 0, 0] == poison:
+                raise Gone
+            return small_upscaler.enlarge(photo, *arguments)
+
+    poison = np.asarray(Image.open(jobs[1].source.path))[0, 0, 0]
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: Poisoned())
+    settings = JobSettings(sampler=Sampler("ddim", 1), overwrite=overwrite)
+    book, referee = Book(settings, Ledger(ledger_in(tmp_path / "out"))), Referee()
+    recipe, sent = Recipe(settings, engine="onnxruntime", device="cpu"), rows(jobs, book)
+    for _ in range(1 + 2):  # at one of several, then alone
+        with pytest.raises(Gone):
+            Worker(recipe, 1, referee, tries=2)(sent)
+    made = Worker(recipe, 1, referee, tries=2)(sent)
+    assert made["status"] == ["done", "failed", "done", "failed"]
+    assert "1.png ended its worker's process 2 of 2 times; try it alone" in made["error"][1]
+    assert began.count(poison) == 3
+    assert outcomes(made, jobs, book) == made["status"]
+    assert referee.begin([sent["output"][1]]) == []  # a later run begins anew
+
+
+def test_what_was_promised_is_known_without_its_row(jobs, tmp_path, small_upscaler, monkeypatch):
+    """The worker has made them, and whoever was to be told is gone."""
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
+    ledger = ledger_in(tmp_path / "out")
+    sent = rows(jobs, Book(RECIPE.settings, Ledger(ledger)))
+    Worker(RECIPE, 1, Referee(ledger))(sent)
+    book = Book(RECIPE.settings, Ledger(ledger))
+    assert [book.begin(job).outcome is None for job in jobs] == [False, False, False, True]
+    entries = Ledger(ledger).entries
+    assert len(entries) == 3 and all(one.settings and not one.outputs[0].found for one in entries.values())
+    assert set(Ledger(ledger).pins) == {one.settings for one in entries.values()}
+
+
+def test_an_input_is_no_target(worker, jobs, tmp_path):
+    before = jobs[0].source.path.read_bytes()
+    problem = Job(jobs[0].source, jobs[0].source.path, "png", OutputError("it would replace the input"), "0.png")
+    made = worker({name: [value] for name, value in Errand(problem, str(tmp_path), overwrite=True).to_row().items()})
+    assert made["status"] == ["failed"] and "would replace the input" in made["error"][0]
+    replacing = Worker(Recipe(JobSettings(overwrite=True), engine="onnxruntime", device="cpu"), 1, Referee())
+    made = replacing({"input": [str(jobs[0].source.path)], "output": [str(tmp_path / "in" / "." / "0.png")]})
+    assert made["status"] == ["failed"] and "would replace it" in made["error"][0]
+    assert jobs[0].source.path.read_bytes() == before

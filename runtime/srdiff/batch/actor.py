@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Dict, Iterator
 
 from .. import errors
-from ..errors import OutputError, SRDiffError, one_line
+from ..errors import OptionError, OutputError, SRDiffError, one_line
 from ..jobs.sources import Source
-from ..jobs.targets import DEFAULT_FORMAT, Job, finished
+from ..jobs.targets import DEFAULT_FORMAT, Job, finished, same_file
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch
 from .book import Book, Ticket, stamp
-from .ledger import Entry, Notes, ledger_in
-from .pins import Pins, pins_of
+from .ledger import Entry, Notes, ledger_in, promise_line
+from .pins import Pins, differences, pins_of
 from .pipeline import make_all
 from .recipe import Recipe
+from .referee import Referee
 
 # A row by column name, and rows as columns.
 Row = Dict[str, Any]
 Columns = Dict[str, Any]
 
 COLUMNS = ("key", "input", "output", "detail")
+# Workers that an image may end, each while it was at nothing else.
+TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,11 @@ class Errand:
     there: tuple[str, ...] | None = None
     known: Entry | None = None
 
+    @property
+    def name(self) -> str:
+        """What no other of the batch is called."""
+        return str(self.job.target)
+
     def to_row(self) -> Row:
         source, target = self.job.source, self.job.target
         assert source.path is not None and target is not None
@@ -57,6 +66,7 @@ class Errand:
             "overwrite": self.overwrite,
             "there": self.there,
             "known": None if self.known is None else json.loads(self.known.to_line()),
+            "problem": None if self.job.problem is None else [type(self.job.problem).__name__, str(self.job.problem)],
         }
         paths = [os.path.abspath(str(path)) for path in (source.path, target)]  # noqa: PTH100  # links keep their name
         return dict(zip(COLUMNS, [self.job.key, *paths, json.dumps(detail)]))
@@ -67,43 +77,47 @@ class Errand:
 
         Raises:
             OptionError: the output does not name a format.
+            OutputError: the result would replace the input.
         """
         source, target = Path(row["input"]), Path(row["output"])
         key = str(row.get("key") or row["input"])
         if not row.get("detail"):
             format = format_of(target) if target.suffix else DEFAULT_FORMAT
+            if any(same_file(source, name) for name in settings.wanted.targets(target) if name is not None):
+                raise OutputError(f"the result of {source} would replace it; choose another output")
             return cls(Job(Source(source), target, format, key=key), str(target.parent), settings.overwrite)
         detail = json.loads(row["detail"])
         known = None if detail["known"] is None else Entry.from_data(detail["known"])
-        job = Job(Source(source, frame=detail["frame"]), target, detail["format"], key=key)
-        return cls(job, detail["folder"], detail["overwrite"], tuple(detail["there"]), known)
+        there = None if detail["there"] is None else tuple(detail["there"])
+        problem = None if detail["problem"] is None else getattr(errors, detail["problem"][0])(detail["problem"][1])
+        job = Job(Source(source, frame=detail["frame"]), target, detail["format"], problem, key)
+        return cls(job, detail["folder"], detail["overwrite"], there, known)
 
 
 class Worker:
     """Makes rows of images with one model, opened once; what is wrong with an image is in its row.
 
+    An image that ends its worker's process is found out: those that a worker was at when it went are made one by one,
+    and of one that ends ``tries`` workers that were at nothing else, that is its error.
+
     Args:
         recipe: of the batch.
         threads: CPU threads.
-        agree: told this worker's pins; raises where they are not those of the batch.
-        refuse: told why this worker cannot do the batch, before the error is raised.
+        referee: of the batch, for its workers.
+        tries: see above.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        threads: int,
-        agree: Callable[[Pins], None],
-        refuse: Callable[[SRDiffError], None] = lambda error: None,
-    ) -> None:
+    def __init__(self, recipe: Recipe, threads: int, referee: Referee, tries: int = TRIES) -> None:
         self._settings = recipe.settings
+        self._referee = referee
+        self._tries = tries
         self._refusal: SRDiffError | None = None
         try:
             self._upscaler = recipe.open(threads)
             self._pins = pins_of(self._upscaler, recipe.settings)
-            agree(self._pins)
+            _require_agreement(referee.agree(self._pins), self._pins)
         except SRDiffError as error:
-            refuse(error)
+            referee.refuse(type(error)(str(error)))  # without its cause, which the caller's machine may not know
             self._refusal = error  # raised with the first rows: a worker that cannot start is started again for ever
 
     def __call__(self, columns: Columns) -> Columns:
@@ -123,8 +137,21 @@ class Worker:
             except SRDiffError as error:
                 job = Job(Source(Path(row["input"])), Path(row["output"]), "", key=str(row.get("key") or row["input"]))
                 yield told(Outcome(job, FAILED, error=error), None)
+        suspects = set(self._referee.begin([errand.name for errand in errands]))
+        others = [errand for errand in errands if errand.name not in suspects]
+        yield from self._together(others)
+        self._referee.end([errand.name for errand in others])
+        for errand in errands:
+            if errand.name in suspects:
+                if self._referee.alone(errand.name) <= self._tries:
+                    yield from self._together([errand])
+                else:
+                    yield _failed(errand.job, f"ended its worker's process {self._tries} of {self._tries} times")
+                self._referee.end([errand.name])
+
+    def _together(self, errands: list[Errand]) -> Iterator[Row]:
         while errands:
-            book = _Book(self._settings, errands, self._pins)
+            book = _Book(self._settings, errands, self._pins, self._referee)
             done = 0
             try:
                 for outcome, _ in make_all([self._upscaler], [errand.job for errand in errands], book, _unwatched):
@@ -132,28 +159,43 @@ class Worker:
                     yield told(outcome, book.entry(outcome))
                     done += 1
             except Exception as error:  # a fault of this program is the image's, too: the others are made
-                job = errands[done].job
-                fault = OutputError(
-                    f"{job.source.name} failed ({type(error).__name__}: {one_line(error)}); try it alone"
-                )
-                yield told(Outcome(job, FAILED, error=fault), None)
+                yield _failed(errands[done].job, f"failed ({type(error).__name__}: {one_line(error)})")
                 done += 1
             errands = errands[done:]
+
+
+def _require_agreement(agreed: Pins, pins: Pins) -> None:
+    """Raises OptionError for a worker that is not like the first one."""
+    if agreed != pins:
+        raise OptionError(
+            f"the batch is made with {differences(agreed, pins)} of the worker on {platform.node()}; have them the "
+            "same there, or keep that node out"
+        )
+
+
+def _failed(job: Job, what: str) -> Row:
+    return told(Outcome(job, FAILED, error=OutputError(f"{job.source.name} {what}; try it alone")), None)
 
 
 class _Book(Book):
     """Decides nothing, since that was done where the ledger is; notes what comes of it."""
 
-    def __init__(self, settings: JobSettings, errands: list[Errand], pins: Pins) -> None:
+    def __init__(self, settings: JobSettings, errands: list[Errand], pins: Pins, referee: Referee) -> None:
         notes = Notes(ledger_in(Path(errands[0].folder)))
         super().__init__(settings, notes, pins)
         self._notes = notes
+        self._referee = referee
         self._errands = {errand.job.key: errand for errand in errands}
         notes.entries.update((key, one.known) for key, one in self._errands.items() if one.known is not None)
 
     def begin(self, job: Job) -> Ticket:
-        settings = replace(self.settings, overwrite=self._errands[job.key].overwrite)
-        return Ticket(job, settings, *stamp(job.source.path))
+        errand = self._errands[job.key]
+        settings = replace(self.settings, overwrite=errand.overwrite)
+        return Ticket(job, settings, *stamp(job.source.path), known=errand.known)
+
+    def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        if self._referee.keeps:
+            self._referee.promise(promise_line(self.promised(ticket, target, whole)))
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         super().end(ticket, self.ours(outcome))

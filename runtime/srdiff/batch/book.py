@@ -152,9 +152,13 @@ class Book:
             OSError: the file cannot be read.
         """
         if self.ledger is not None:
-            record = record_of(whole, self.ledger.located(target))
-            entry = Entry(ticket.job.key, DONE, _input(ticket), (record,), self._fingerprint, ticket.settings.seed)
-            self.ledger.promise(entry, self._pins)
+            self.ledger.promise(self.promised(ticket, target, whole), self._pins)
+
+    def promised(self, ticket: Ticket, target: Path, whole: Path) -> Entry:
+        """The entry of one result whose content is in ``whole``; raises OSError."""
+        assert self.ledger is not None
+        record = record_of(whole, self.ledger.located(target))
+        return Entry(ticket.job.key, DONE, _input(ticket), (record,), self._fingerprint, ticket.settings.seed)
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Write down what came of a job that was attempted, once its results have their names.

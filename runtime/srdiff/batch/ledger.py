@@ -216,6 +216,15 @@ class Ledger(Notes):
             line = pins_line(pins) + line
         self._pen.write(line)
 
+    def begin(self) -> None:
+        """Make the file, so that another process may append to it, too.
+
+        Raises:
+            OutputError: that is not possible.
+        """
+        with self._lock:
+            self._pen.write()
+
     def close(self) -> None:
         """Let go of the file; the next entry opens it again."""
         with self._lock:

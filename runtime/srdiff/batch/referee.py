@@ -1,0 +1,73 @@
+"""What the workers of a batch ask one another: who is like the first of them, what was promised, what ends workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import SRDiffError
+from .ledger import pins_line
+from .lines import Pen
+from .pins import Pins
+
+
+class Referee:
+    """One for all workers of a batch; what asks it from elsewhere has the same methods.
+
+    Args:
+        ledger: where promises are written; None writes none.
+
+    Attributes:
+        keeps: whether promises are written.
+    """
+
+    def __init__(self, ledger: Path | None = None) -> None:
+        self.keeps = ledger is not None
+        self._pen = None if ledger is None else Pen(ledger)
+        self._pins: Pins | None = None
+        self._refusal: SRDiffError | None = None
+        self._begun: set[str] = set()
+        self._tries: dict[str, int] = {}
+
+    def agree(self, pins: Pins) -> Pins:
+        """The first worker's pins, which decide for all."""
+        if self._pins is None:
+            self._pins = pins
+            if self._pen is not None:
+                self._pen.write(pins_line(pins))
+        return self._pins
+
+    def agreed(self) -> Pins | None:
+        return self._pins
+
+    def refuse(self, error: SRDiffError) -> None:
+        """Be told why a worker could not begin."""
+        self._refusal = error
+
+    def refusal(self) -> SRDiffError | None:
+        return self._refusal
+
+    def promise(self, line: bytes) -> None:
+        """Write down what :func:`srdiff.batch.ledger.promise_line` made.
+
+        Raises:
+            OutputError: the ledger cannot be written.
+        """
+        if self._pen is not None:
+            self._pen.write(line)
+
+    def begin(self, names: list[str]) -> list[str]:
+        """Those that were begun before and never ended: a worker went while it was at some of them."""
+        suspects = [name for name in names if name in self._begun]
+        self._begun.update(names)
+        return suspects
+
+    def alone(self, name: str) -> int:
+        """How often a worker has begun this one with no other beside it, this time counted."""
+        self._tries[name] = self._tries.get(name, 0) + 1
+        return self._tries[name]
+
+    def end(self, names: list[str]) -> None:
+        """They are made, or known to fail."""
+        self._begun.difference_update(names)
+        for name in names:
+            self._tries.pop(name, None)
