@@ -20,13 +20,13 @@ demo:  ## fresh environment, only the runtime, one photo
 	$(DEMO)/srdiff-run examples/astronaut.png -o demo_out/astronaut_x4.png
 	@echo "Look at demo_out/astronaut_x4.png beside examples/astronaut.png."
 
-.venv-test: pyproject.toml tests/constraints.txt
+.venv-test/made: pyproject.toml tests/constraints.txt
 	rm -rf .venv-test
 	$(PYTHON) -m venv .venv-test
 	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,video,embed,test,web,docs,dev]'
-	touch .venv-test
+	touch $@
 
-test: clean .venv-test lint  ## fresh environment, lint, types, tests
+test: clean .venv-test/made lint  ## fresh environment, lint, types, tests
 	$(MAKE) --jobs 2 --output-sync test-training test-others
 
 # In a process of its own: with other engines' libraries loaded, MindSpore's data pipeline may crash.
@@ -40,17 +40,17 @@ test-runtime:  ## in the Python that is active, the runtime alone: what other Py
 	$(PYTHON) -m pip install --quiet '.[cpu,test]'
 	$(PYTHON) -m pytest tests/runtime
 
-fuzz: .venv-test  ## mutated files by the thousand; the tests run the first of them
+fuzz: .venv-test/made  ## mutated files by the thousand; the tests run the first of them
 	$(TEST)/python -m tests.fuzz.pictures
 	$(TEST)/python -m tests.fuzz.bundles
 	$(TEST)/python -m tests.fuzz.checkpoints
 
-lint: .venv-test
+lint: .venv-test/made
 	$(TEST)/ruff check .
 	$(TEST)/ruff format --check .
 	$(TEST)/mypy
 
-format: .venv-test
+format: .venv-test/made
 	$(TEST)/ruff check --fix .
 	$(TEST)/ruff format .
 

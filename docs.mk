@@ -3,14 +3,14 @@ DOCS := .venv-docs/bin
 
 .PHONY: docs figures
 
-.venv-docs: pyproject.toml
+.venv-docs/made: pyproject.toml
 	rm -rf .venv-docs
 	$(PYTHON) -m venv .venv-docs
 	$(DOCS)/pip install --quiet --editable '.[cpu,docs]'
-	touch .venv-docs
+	touch $@
 
-docs: .venv-docs
+docs: .venv-docs/made
 	$(DOCS)/sphinx-build -W --keep-going -q -b html docs docs/_build
 
-figures: .venv-docs
+figures: .venv-docs/made
 	$(DOCS)/python docs/draw_figures.py

@@ -6,17 +6,17 @@ LOWEST := .venv-lowest/bin
 
 .PHONY: test-lowest
 
-.venv-lowest: pyproject.toml
+.venv-lowest/made: pyproject.toml
 	rm -rf .venv-lowest
 	$(PYTHON39) -m venv .venv-lowest
 	$(LOWEST)/pip install --quiet uv
 	$(LOWEST)/uv pip install --quiet --python .venv-lowest --resolution lowest-direct --editable '.[cpu,heif,test]'
-	touch .venv-lowest
+	touch $@
 
 test-lowest:
 	@if [ -z "$(PYTHON39)" ]; then \
 	  echo "test-lowest: skipped, there is no Python 3.9; install it or name it: make test-lowest PYTHON39=/path/to/python3.9"; \
 	else \
-	  $(MAKE) --no-print-directory .venv-lowest && \
+	  $(MAKE) --no-print-directory .venv-lowest/made && \
 	  $(LOWEST)/python -m pytest tests/runtime -m "not slow"; \
 	fi

@@ -4,11 +4,11 @@ RAY := .venv-ray/bin
 
 .PHONY: test-ray
 
-.venv-ray: pyproject.toml tests/ray/constraints.txt
+.venv-ray/made: pyproject.toml tests/ray/constraints.txt
 	rm -rf .venv-ray
 	$(PYTHON) -m venv .venv-ray
 	$(RAY)/pip install --quiet --constraint tests/ray/constraints.txt --editable '.[cpu,ray,test]' 'ray[serve]'
-	touch .venv-ray
+	touch $@
 
-test-ray: .venv-ray
+test-ray: .venv-ray/made
 	$(RAY)/python -m pytest tests/ray

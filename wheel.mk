@@ -7,13 +7,13 @@ PYTHONS ?= 3.7 3.8 3.9 3.11 3.12 3.13
 
 .PHONY: man wheel test-wheel sbom release-check
 
-.venv-build: pyproject.toml
+.venv-build/made: pyproject.toml
 	rm -rf .venv-build
 	$(PYTHON) -m venv .venv-build
 	$(BUILD)/pip install --quiet build twine check-wheel-contents cyclonedx-bom click-man --editable .
-	touch .venv-build
+	touch $@
 
-man: .venv-build
+man: .venv-build/made
 	rm -rf man
 	for command in $$(sed -n 's/^\(srdiff-[a-z]*\) = .*/\1/p' pyproject.toml); do \
 	  $(BUILD)/click-man --target man "$$command" > /dev/null || exit 1; \
