@@ -12,7 +12,6 @@ from .errors import OutputError
 from .unfinished_files import forget, new_name
 
 _ADVICE = {
-    errno.ENOENT: "create its folder first",
     errno.ENOTDIR: "choose a folder that is one",
     errno.EISDIR: "add a file name to the folder",
     errno.EACCES: "choose a folder that you may write to",
@@ -26,7 +25,7 @@ _ADVICE = {
 @contextmanager
 def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends and the
-    disk has it.
+    disk has it. Its folder is made if need be.
 
     Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
     stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
@@ -43,6 +42,7 @@ def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Ite
         final = path.resolve()
         if final.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        final.parent.mkdir(parents=True, exist_ok=True)
         # No mkstemp: its files are private whatever the umask.
         temporary = final.with_name(new_name(final.suffix))
         try:
@@ -66,7 +66,8 @@ def cannot_write(name: Path | str, error: OSError) -> OutputError:
 
 
 def require_writable(path: Path) -> None:
-    """Make the file's folder if need be and try to write there, before hours of work rather than after them.
+    """Try to write where the file will be, before hours of work rather than after them. Nothing of it stays: what is
+    refused later leaves no empty folder.
 
     Raises:
         OutputError: a file cannot be made there.
@@ -74,8 +75,9 @@ def require_writable(path: Path) -> None:
     if _is_stream(path):
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(new_name())
+        # Folders that are not there are not made and removed again: others may be about to write there.
+        folder = next((folder for folder in path.absolute().parents if folder.exists()), path.parent)
+        probe = folder / new_name()
         probe.touch()
         probe.unlink()
         forget(probe.name)

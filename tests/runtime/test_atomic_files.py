@@ -45,9 +45,19 @@ def test_a_folder_without_write_permission(locked):
     assert os.listdir(locked) == []
 
 
-def test_a_folder_that_can_be_made(tmp_path):
-    require_writable(tmp_path / "new" / "deeper" / "out.png")
-    assert os.listdir(tmp_path / "new" / "deeper") == []
+def test_a_folder_is_made_with_its_file_and_not_before(tmp_path):
+    target = tmp_path / "new" / "deeper" / "out.png"
+    require_writable(target)
+    assert os.listdir(tmp_path) == []
+    with atomic_file(target) as temporary:
+        temporary.write_bytes(b"whole")
+    assert os.listdir(target.parent) == ["out.png"]
+
+
+def test_a_file_where_a_folder_would_have_to_be(tmp_path):
+    (tmp_path / "photo.png").touch()
+    with pytest.raises(OutputError, match="choose a folder that is one"):
+        require_writable(tmp_path / "photo.png" / "new" / "out.png")
 
 
 def test_a_failure_leaves_the_old_file(tmp_path):

@@ -44,7 +44,7 @@ class Pieces:
 
     def __enter__(self) -> Pieces:
         try:
-            self.folder.mkdir(exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.folder)
             (self.folder / self._mark).touch()
             others = [path for path in self.folder.glob(".srdiff-*") if path.name != self._mark]

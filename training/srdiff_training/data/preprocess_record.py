@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
-from srdiff.atomic_files import atomic_file, cannot_write
+from srdiff.atomic_files import atomic_file, cannot_write, require_writable
 from srdiff.errors import OptionError
 from srdiff.unfinished_files import remove_leftovers
 
@@ -24,7 +24,7 @@ class Record:
     """The record of one folder.
 
     Args:
-        folder: holds X1 and another such folder; made if need be.
+        folder: holds X1 and another such folder; made with the first image.
         settings: what the images are made with; ``scale`` names the other folder.
         overwrite: remove what is there instead of going on with it.
 
@@ -33,7 +33,7 @@ class Record:
 
     Raises:
         OptionError: the folder was made with other settings, or by something else.
-        OutputError: the folder cannot be made.
+        OutputError: the folder cannot be written to.
     """
 
     def __init__(self, folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
@@ -43,9 +43,8 @@ class Record:
         self._sides = (folder / "X1", folder / f"X{settings['scale']}")
         self._written = time.monotonic()
         self.entries: dict[str, Entry] = {} if overwrite else self._read()
+        require_writable(self.file)
         try:
-            for side in self._sides:
-                side.mkdir(parents=True, exist_ok=True)
             for place in (folder, *self._sides):
                 remove_leftovers(place)
             for old in self._old_images() if overwrite else ():
