@@ -37,7 +37,7 @@ RUN = (ROOT / "README.md",)
 # Not run here, and why.
 LISTED = {
     r"^srdiff-serve\b": "does not end; tests/service runs it",
-    r"^srdiff-video\b": "needs films and Python 3.11; tests/runtime/test_video.py runs it",
+    r"^srdiff-video\b": "needs films and Python 3.11; tests/runtime/video runs it",
     r"^srdiff-train\b": "takes minutes; tests/training runs each stage",
     r"^srdiff-eval\b": "takes minutes; tests/export/test_evaluate.py runs it",
     r"--device ascend|--optimize|--soc|onnxruntime-cann": "needs an Ascend or its converter; tests/rehearsal",

@@ -8,33 +8,13 @@ from typing import Any, Callable
 import numpy as np
 import pytest
 import skimage.data
-from click.testing import CliRunner, Result
+from click.testing import Result
 from PIL import Image
 
-import srdiff.commands.video as video_command
-from srdiff.doctor.golden import GOLDEN
 from srdiff.upscaler import Upscaler
 
 PHOTO = skimage.data.astronaut()
 DURATIONS = [30, 120, 50, 200]
-
-
-@pytest.fixture(scope="module")
-def upscaler() -> Upscaler:
-    return Upscaler.from_bundle(GOLDEN / "golden.srdiff", engine="onnxruntime", device="cpu")
-
-
-@pytest.fixture
-def srdiff_video(upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setattr("srdiff.commands.video.Upscaler.from_bundle", lambda *_: upscaler)
-
-    def run(*arguments: object, code: int = 0) -> Result:
-        words = [*map(str, arguments), "--model", str(GOLDEN / "golden.srdiff"), "--steps", "1"]
-        result = CliRunner().invoke(video_command.main, words)
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
 
 
 def pictures(alpha: bool = False) -> list[Image.Image]:

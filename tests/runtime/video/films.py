@@ -1,4 +1,4 @@
-"""Small films: a window that moves over a photo, with a tone; and what is in a film."""
+"""Small films: a window that moves over a photo, with a tone; what is in a film; and one enlarged."""
 
 from __future__ import annotations
 
@@ -11,11 +11,29 @@ import av
 import numpy as np
 import skimage.data
 
+from srdiff.jobs.work import JobSettings
+from srdiff.samplers import Sampler
+from srdiff.upscaler import Upscaler
+from srdiff.video.coding import Wishes
+from srdiff.video.enlarging import enlarge_film
+from srdiff.video.film import Part
+from srdiff.video.frames import Made
+
 PHOTO = skimage.data.astronaut()
 CLOCK = Fraction(1, 90000)
 RATE = 48000
 STEADY = tuple(3600 * number for number in range(12))
 UNSTEADY = (0, 3600, 5400, 12600, 16201, 30000, 33600, 40000)
+SETTINGS = JobSettings(sampler=Sampler(steps=1))
+
+
+def made(upscaler: Upscaler, source: Path, target: Path, tell: Any = lambda *_: None, **wishes: Any) -> Made:
+    return enlarge_film(source, target, upscaler, SETTINGS, Part(), Wishes(**wishes), tell)
+
+
+def left(folder: Path) -> list[str]:
+    """Hidden files, which no finished run leaves."""
+    return sorted(path.name for path in folder.iterdir() if path.name.startswith("."))
 
 
 def views(count: int, width: int = 24, height: int = 16, step: int = 3) -> list[np.ndarray]:

@@ -1,0 +1,124 @@
+"""What a film has is in the result."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import pytest
+from click.testing import Result
+
+pytest.importorskip("av")
+
+import av
+
+from srdiff.upscaler import Upscaler
+from srdiff.video import enlarging
+
+from .films import STEADY, UNSTEADY, content, film, left, lines, made, views, with_subtitles
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "result"),
+    [
+        ("in.mp4", {}, "out.mp4"),
+        ("in.mp4", {"times": UNSTEADY, "rotation": 90, "tags": (1, 1, 1, 2)}, "out.mp4"),
+        ("in.mp4", {"times": UNSTEADY, "chapter": True}, "out.mkv"),
+        ("in.mkv", {"sound": "libopus", "tags": (6, 6, 6, 1)}, "out.mkv"),
+        ("in.mkv", {"times": UNSTEADY}, "out.mp4"),
+        ("in.mov", {"rotation": 180}, "out.mov"),
+        ("in.webm", {"codec": "libvpx-vp9", "sound": "libopus"}, "out.webm"),
+    ],
+)
+def test_what_a_film_has_is_in_the_result(
+    name: str, options: Any, result: str, upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 5)
+    source = film(tmp_path / name, **options)
+    assert made(upscaler, source, tmp_path / result).unkept == []
+    before, after = content(source), content(tmp_path / result)
+    assert after.size == tuple(4 * side for side in before.size)
+    tick = Fraction(1, 1000) if result.endswith(("mkv", "webm")) else Fraction(0)  # their clock
+    assert len(after.times) == len(before.times)
+    assert all(abs(then - now) <= tick / 2 for then, now in zip(before.times, after.times))
+    assert len(set(after.decoding)) == len(after.decoding) and after.decoding == sorted(after.decoding)
+    assert before.sound and after.sound == before.sound
+    tick = max(tick, Fraction(1, 48000))
+    assert all(abs(then - now) <= tick for then, now in zip(before.sound_times, after.sound_times))
+    assert (after.tags, after.matrix) == (before.tags, before.matrix)
+    assert after.metadata["title"] == "A window" and after.languages == before.languages
+    assert after.chapters == before.chapters == int("chapter" in options)
+    assert left(tmp_path) == []
+
+
+def test_a_part_is_cut_with_its_sound(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4")
+    srdiff_video(source, tmp_path / "out.mp4", "--start", "0.1", "--end", "0:0.32")
+    before, after = content(source), content(tmp_path / "out.mp4")
+    start, end = Fraction(1, 10), Fraction(32, 100)
+    assert after.times == [moment - start for moment in before.times if start <= moment < end]
+    assert len(after.times) == 5
+    inside = [data for data, moment in zip(before.sound, before.sound_times) if start <= moment < end]
+    assert after.sound == inside
+
+
+def test_subtitles_and_fonts_are_copied(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = with_subtitles(film(tmp_path / "plain.mp4"), tmp_path / "in.mkv")
+    assert made(upscaler, source, tmp_path / "out.mkv").unkept == []
+    assert lines(tmp_path / "out.mkv") == lines(source)
+    assert [line[1:] for line in lines(source)] == [(150, b"one"), (150, b"two")]
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.subtitles[0].language == "fra"
+        assert [stream.data for stream in container.streams if stream.type == "attachment"] == [b"no font"]
+
+
+def test_an_existing_result_is_kept_and_the_input_never_a_target(
+    srdiff_video: Callable[..., Result], tmp_path: Path
+) -> None:
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    whole = source.read_bytes()
+    target.write_bytes(b"mine")
+    assert "skipped" in srdiff_video(source, target).output and target.read_bytes() == b"mine"
+    (tmp_path / "link.mp4").symlink_to(source)
+    for same in (source, tmp_path / "link.mp4", tmp_path / "." / "in.mp4"):
+        assert "is the input" in srdiff_video(source, same, "--overwrite", code=2).output
+    srdiff_video(source, target, "--overwrite")
+    assert source.read_bytes() == whole and len(content(target).times) == 12
+
+
+def test_the_same_frame_is_made_once(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    still = views(1) * 6
+    source = film(tmp_path / "in.mkv", STEADY[:6], still, codec="ffv1", format="bgr0", tags=(2, 2, 2, 0), sound=None)
+    calls = []
+    real = upscaler.enlarge
+    monkeypatch.setattr(upscaler, "enlarge", lambda *words: calls.append(1) or real(*words))
+    made(upscaler, source, tmp_path / "out.mkv")
+    assert len(calls) == 1 and len(content(tmp_path / "out.mkv").times) == 6
+
+
+def test_the_size_may_be_less_than_the_models(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4")
+    srdiff_video(source, tmp_path / "out.mp4", "-s", 2)
+    assert content(tmp_path / "out.mp4").size == (48, 32)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("libx265", "out.mp4"), ("libvpx-vp9", "out.mkv"), ("libsvtav1", "out.mp4"), ("prores_ks", "out.mov")],
+)
+def test_other_codecs_keep_times_and_order_without_a_word(
+    codec: str, name: str, upscaler: Upscaler, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 5)
+    lighter = [np.full((16, 24, 3), 30 * number, np.uint8) for number in range(len(UNSTEADY))]
+    source = film(tmp_path / "in.mp4", UNSTEADY, lighter)
+    outcome = made(upscaler, source, tmp_path / name, codec=codec)
+    before, after = content(source), content(tmp_path / name)
+    assert outcome.coding.startswith(codec) and after.sound == before.sound
+    assert all(abs(then - now) <= Fraction(1, 2000) for then, now in zip(before.times, after.times))
+    expected = np.stack([upscaler.upscale(shown, steps=1) for shown in before.frames]).astype(int)
+    nearest = [int(np.abs(expected - large).mean(axis=(1, 2, 3)).argmin()) for large in after.frames]
+    assert nearest == list(range(len(UNSTEADY)))
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,82 @@
+"""What becomes of a frame's pixels: colours, depth, transparency."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("av")
+
+import av
+
+from srdiff.errors import OptionError
+from srdiff.photo.photo import Photo
+from srdiff.upscaler import Upscaler
+from srdiff.video.colours import Colours
+
+from .films import STEADY, content, film, made, views
+
+
+@pytest.mark.parametrize(("format", "level"), [("yuv444p", 1.5), ("bgr0", 0)])
+def test_a_frame_is_what_the_photo_would_be(format: str, level: float, upscaler: Upscaler, tmp_path: Path) -> None:
+    """In its place, with its colours: ffv1 loses nothing, 8-bit YUV up to two levels of RGB."""
+    tags = (1, 1, 1, 1) if format == "yuv444p" else (2, 2, 2, 0)
+    source = film(tmp_path / "in.mkv", codec="ffv1", format=format, tags=tags, sound=None)
+    made(upscaler, source, tmp_path / "out.mkv", codec="ffv1")
+    before, after = content(source), content(tmp_path / "out.mkv")
+    assert len(after.frames) == len(STEADY)
+    for shown, large in zip(before.frames, after.frames):
+        assert np.abs(large - upscaler.upscale(shown, steps=1).astype(int)).mean() <= level
+
+
+@pytest.mark.parametrize("format", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le"])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (6, 0.299, 0.114), (9, 0.2627, 0.0593)])
+def test_colours_are_those_of_the_films_matrix_and_range(
+    format: str, full: bool, matrix: int, red: float, blue: float
+) -> None:
+    """Against H.273's own formula, and back."""
+    deep = format.endswith("10le")
+    white, kind = (65535, np.uint16) if deep else (255, np.uint8)
+    bars = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [0, 0, 0], [0.8, 0.4, 0.2]])
+    pixels = np.rint(np.repeat(bars, 8, axis=0)[None].repeat(32, axis=0) * white).astype(kind)
+    colours = Colours(matrix, 2, 2, 2 if full else 1, deep, False)
+    frame = colours.frame(Photo(pixels), format)
+    luma = bars @ [red, 1 - red - blue, blue]
+    step = 4 if deep else 1
+    expected = luma * (1023 if deep else 255) if full else step * (16 + 219 * luma)
+    rows = np.frombuffer(bytes(frame.planes[0]), kind).reshape(frame.height, -1)
+    # swscale rounds more coarsely from 16 bits than from 8
+    assert np.abs(rows[16, 4:48:8] - expected).max() <= (4 if deep else 0.51)
+    back = colours.photo(frame).pixels[:, 4::8].astype(int)
+    assert np.abs(back - pixels[:, 4::8]).max() <= 3 * white / 255
+
+
+def test_what_stands_still_stays_still(upscaler: Upscaler, tmp_path: Path) -> None:
+    """Where the input is the same for long enough around, the result is, to the bit."""
+    frames = [views(1, 64, 24)[0].copy() for _ in range(4)]
+    for number, frame in enumerate(frames):
+        frame[8:16, 2 + number : 8 + number] = 255
+    source = film(tmp_path / "in.mkv", STEADY[:4], frames, codec="ffv1", format="bgr0", tags=(2, 2, 2, 0), sound=None)
+    made(upscaler, source, tmp_path / "out.mkv", codec="ffv1")
+    shown = content(tmp_path / "out.mkv").frames
+    assert np.ptp(np.stack(shown), axis=0)[:, :48].max() > 0
+    assert np.ptp(np.stack(shown), axis=0)[:, -48:].max() == 0
+
+
+def test_transparency_is_kept_or_refused(upscaler: Upscaler, tmp_path: Path) -> None:
+    frames = [np.dstack([view, np.full(view.shape[:2], 90, np.uint8)]) for view in views(3)]
+    source = film(tmp_path / "in.mkv", STEADY[:3], frames, codec="ffv1", format="bgra", tags=(2, 2, 2, 0), sound=None)
+    made(upscaler, source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        alpha = [frame.to_ndarray(format="rgba")[..., 3] for frame in container.decode(video=0)]
+    assert len(alpha) == 3 and all((plane == 90).all() for plane in alpha)
+    with pytest.raises(OptionError, match="transparency"):
+        made(upscaler, source, tmp_path / "out2.mkv", codec="libx264")
+
+
+def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv", STEADY[:3], codec="ffv1", format="yuv420p10le")
+    assert "yuv420p10le" in made(upscaler, source, tmp_path / "out.mp4").coding

@@ -1,0 +1,135 @@
+"""A run that was stopped or killed goes on to the same bytes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from click.testing import Result
+
+pytest.importorskip("av")
+
+from srdiff.errors import OutputError
+from srdiff.upscaler import Upscaler
+from srdiff.video import enlarging
+from srdiff.video.coding import Wishes
+from srdiff.video.film import Part
+from srdiff.video.pieces import Pieces
+
+from .command import STEPS
+from .films import SETTINGS, STEADY, film, left, made
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_stopped_run_goes_on_to_the_same_bytes(
+    suffix: str, upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 4)
+    source = film(tmp_path / "in.mp4")
+    made(upscaler, source, tmp_path / f"whole{suffix}")
+    target = tmp_path / f"out{suffix}"
+    begun = []
+    for stop in (2, 6, 9):
+
+        def tell(done: float, kept: int, total: int | None, stop: int = stop) -> None:
+            assert total == len(STEADY)
+            begun.append(kept)
+            if done >= stop:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            made(upscaler, source, target, tell)
+        assert not target.exists()
+    assert max(begun) == 4
+    outcome = made(upscaler, source, target)
+    assert (outcome.frames, outcome.kept) == (12, 8)
+    assert target.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
+    assert left(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mp4", tuple(3600 * number for number in range(72)))
+    words = [*map(str, STEPS), str(source)]
+
+    def start(target: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([sys.executable, "-m", "srdiff.commands.video", *words, str(tmp_path / target)])
+
+    assert start("whole.mp4").wait(300) == 0
+    kills = 0
+    while not (tmp_path / "out.mp4").exists():
+        process = start("out.mp4")
+        had, until = len(list(tmp_path.glob(".srdiff-film-*/*.piece"))), time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < until:
+            if kills < 2 and len(list(tmp_path.glob(".srdiff-film-*/*.piece"))) > had:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.005)
+        process.wait(120)
+    assert kills == 2
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert left(tmp_path) == []
+
+
+def test_an_end_may_come_earlier_once_a_run_was_stopped(
+    upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 4)
+    source, target = film(tmp_path / "in.mkv"), tmp_path / "out.mkv"
+    part = Part(end=Fraction(25, 100))
+    whole = enlarging.enlarge_film(source, tmp_path / "whole.mkv", upscaler, SETTINGS, part, Wishes(), lambda *_: None)
+
+    def stop(done: float, *_: object) -> None:
+        if done >= 9:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(upscaler, source, target, stop)
+    again = enlarging.enlarge_film(source, target, upscaler, SETTINGS, part, Wishes(), lambda *_: None)
+    assert (whole.frames, again.frames, again.kept) == (7, 7, 4)
+    assert target.read_bytes() == (tmp_path / "whole.mkv").read_bytes()
+
+
+def test_pieces_of_other_settings_are_not_taken_nor_dropped_unasked(
+    srdiff_video: Callable[..., Result], upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 4)
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+
+    def stop(done: float, *_: object) -> None:
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(upscaler, source, target, stop)
+    pieces = list(tmp_path.glob(".srdiff-film-*/*.piece"))
+    assert len(pieces) == 1
+    result = srdiff_video(source, target, "--seed", 3, code=2)
+    assert "seed 0 for 3" in result.output and pieces[0].exists() and not target.exists()
+    srdiff_video(source, target, "--seed", 3, "--overwrite")
+    srdiff_video(source, tmp_path / "whole.mp4", "--seed", 3)
+    assert target.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_one_process_makes_a_film(tmp_path: Path) -> None:
+    with Pieces(tmp_path / "out.mp4", {}, False) as pieces:
+        other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        mark = next(pieces.folder.glob(".srdiff-*"))
+        theirs = mark.with_name(mark.name.replace(f"-{os.getpid()}-", f"-{other.pid}-"))
+        theirs.touch()
+        with pytest.raises(OutputError, match="another process"), Pieces(tmp_path / "out.mp4", {}, False):
+            pass
+        other.communicate(b"\n")
+        with Pieces(tmp_path / "other.mp4", {}, False):
+            pass
+    with Pieces(tmp_path / "out.mp4", {}, False):  # that process is gone
+        pass
+    assert left(tmp_path) == []
