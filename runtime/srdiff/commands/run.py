@@ -29,6 +29,7 @@ from ..model_names import bundle_folder
 from ..unfinished_files import remove_leftovers
 from .command import Command
 from .devices import engine_option
+from .model_options import model_options
 from .run_options import AUTO, run_options
 from .telling import Teller
 
@@ -38,6 +39,10 @@ READ_AT_MOST = 8
 
 @click.command(cls=Command)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o", "--output", help="File, or folder for several images; - is standard output.  [default: beside each input]"
+)
+@model_options
 @run_options
 def main(inputs: tuple[str, ...], **options: Any) -> None:
     """Enlarge images four times with SRDiff.

@@ -1,38 +1,20 @@
-"""The options of ``srdiff-run``."""
+"""The options of ``srdiff-run`` alone."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any
 
 import click
 
 from ..batch.shard import Shard
-from ..engines import DEVICES, ENGINES, PRECISIONS
 from ..errors import OptionError
 from ..jobs.work import Crop
-from ..model_names import built_in
-from ..photo.read import DEFAULT_MAX_PIXELS
 from ..photo.write import FORMATS
-from ..samplers import SAMPLERS, SPACINGS
-from .devices import print_devices
+from .model_options import Decorated
 
 AUTO = "auto"
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-
-class Size(click.ParamType):
-    """``WxH`` as (width, height)."""
-
-    name = "WxH"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        match = re.fullmatch(r"(\d+)x(\d+)", value)
-        if match is None:
-            self.fail(f"{value!r} is no size; write it like 1920x1080", param, ctx)
-        return int(match.group(1)), int(match.group(2))
 
 
 class Rectangle(click.ParamType):
@@ -79,94 +61,15 @@ class Workers(click.ParamType):
 
 
 _OPTIONS = (
-    click.option(
-        "-o",
-        "--output",
-        help="File, or folder for several images; - is standard output.  [default: beside each input]",
-    ),
-    click.option(
-        "--model",
-        help=f"Bundle folder, or one that is built in: {', '.join(built_in())}.  [default: small-v1]",
-    ),
-    click.option(
-        "--seed",
-        type=click.IntRange(0, 2**64 - 1),
-        default=0,
-        show_default=True,
-        help="Of the noise; another seed, another picture.",
-    ),
-    click.option("--preset", help="Sampler, steps, eta and spacing by a name of the model's.  [default: the model's]"),
-    click.option(
-        "--steps", type=click.IntRange(1), help="Up to the model's timesteps.  [default: the preset's, else all]"
-    ),
-    click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="[default: the preset's, else ddpm]"),
-    click.option(
-        "--eta",
-        type=click.FloatRange(0, 1),
-        help="Fresh noise per step for ddim and dpm++: 0 is sharper, 1 nearer the truth.  "
-        "[default: the preset's, else 0]",
-    ),
-    click.option(
-        "--spacing",
-        type=click.Choice(list(SPACINGS)),
-        help="Which timesteps are taken when not all are.  [default: the preset's, else even]",
-    ),
-    click.option(
-        "--fidelity",
-        type=click.FloatRange(0, 1),
-        help="Of clean, photo and others with that dial: 0 is sharpest, 1 nearest to the truth.  [default: 0]",
-    ),
-    click.option(
-        "--device",
-        default="auto",
-        show_default=True,
-        metavar="DEVICE",
-        help=f"auto, {', '.join(DEVICES)}; gpu:1 is the second of them, ascend:0,1 two that share the images.",
-    ),
-    click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True),
-    click.option(
-        "--engine-option",
-        "engine_options",
-        multiple=True,
-        metavar="KEY=VALUE",
-        help="Of the engine alone, like device_id=1; repeatable.",
-    ),
-    click.option(
-        "--list-devices",
-        is_flag=True,
-        is_eager=True,
-        expose_value=False,
-        callback=print_devices,
-        help="Print what runs here, and why the rest does not.",
-    ),
-    click.option(
-        "--precision",
-        type=click.Choice(["auto", *PRECISIONS]),
-        default="auto",
-        show_default=True,
-        help="Of the UNet's arithmetic.",
-    ),
     click.option("--format", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]"),
     click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp.  [default: 95]"),
-    click.option("-s", "--scale", type=click.IntRange(1), help="Shrink the result to this.  [default: the model's]"),
-    click.option("--size", type=Size(), help="Shrink the result to this many pixels."),
     click.option("--crop", type=Rectangle(), help="Enlarge this part alone, to try before a long run."),
-    click.option(
-        "--threads", type=click.IntRange(1), help="CPU threads of each worker.  [default: the engine's, or shared out]"
-    ),
     click.option(
         "--workers",
         type=Workers(),
         help="Images at a time on each device; auto measures workers and threads at the start and takes the fastest.  "
         "[default: 1; with --ray as many as there is room for]",
     ),
-    click.option(
-        "--tile",
-        type=click.IntRange(1),
-        help="Side in input pixels of the windows that larger images are cut into; memory follows it.  "
-        "[default: 128 to 512, by the memory at hand]",
-    ),
-    click.option("--overlap", type=click.IntRange(0), help="Input pixels that windows share.  [default: the model's]"),
     click.option(
         "--samples",
         type=click.IntRange(1),
@@ -181,13 +84,6 @@ _OPTIONS = (
         help="Also write a grey map of the samples' spread, in_x4_uncertainty.png; white is 8 levels and more.",
     ),
     click.option("--consistency", is_flag=True, help="Correct the result so that shrinking it gives the input back."),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(1),
-        default=DEFAULT_MAX_PIXELS,
-        show_default=True,
-        help="Refuse larger inputs before decoding them.",
-    ),
     click.option("--recursive", is_flag=True, help="Folders within folders, too; the tree is kept."),
     click.option(
         "--all-frames", is_flag=True, help="Every frame or page of a file, as in_x4_f0001.png, …; else the first."
@@ -209,7 +105,6 @@ _OPTIONS = (
     click.option("--retry-failed", is_flag=True, help="Only what the ledger says failed."),
     click.option("--verify", is_flag=True, help="Make nothing; read all that the ledger says is done."),
     click.option("--dry-run", is_flag=True, help="Say what would be read and written, and leave."),
-    click.option("--quiet", is_flag=True, help="Errors only."),
     click.option("--json", "as_json", is_flag=True, help="One JSON line per image on standard output."),
 )
 

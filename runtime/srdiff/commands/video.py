@@ -25,17 +25,11 @@ from ..video.animation import enlarge_animation
 from ..video.frames import Made, Tell
 from .command import Command
 from .devices import engine_option
-from .run import main as srdiff_run
+from .model_options import model_options
 from .saying import say
 
 PYTHON = (3, 11)
 Enlarge = Callable[[Upscaler, Tell], Made]
-# Options that mean what they mean to srdiff-run.
-SHARED = (
-    *("model", "seed", *WISHES),
-    *("device", "engine", "engine_options", "list_devices", "precision", "threads"),
-    *("scale", "size", "tile", "overlap", "max_pixels", "quiet"),
-)
 
 
 class Moment(click.ParamType):
@@ -54,6 +48,7 @@ class Moment(click.ParamType):
 @click.command(cls=Command)
 @click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
 @click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+@model_options
 @click.option("--start", type=Moment(), help="Leave out what begins before.  [default: the film's beginning]")
 @click.option("--end", type=Moment(), help="Leave out what begins then or later.  [default: the film's end]")
 @click.option(
@@ -188,9 +183,6 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
             raise
 
     return enlarge
-
-
-main.params[2:2] = [option for option in srdiff_run.params if option.name in SHARED]
 
 
 if __name__ == "__main__":
