@@ -12,8 +12,8 @@ from srdiff.bundle import Bundle, write_bundle
 from srdiff.engines.ascend_precision import choose_mode
 from srdiff.engines.lite_options import Sections, write_sections
 from srdiff.errors import BundleError, DeviceError, OptionError, OutputError
+from srdiff.graph_files import GraphFiles
 from srdiff.graph_io import ENCODER, STEP, Shapes
-from srdiff.manifest import GraphFiles
 
 from . import ascend_tools
 from .ascend_tools import ASCEND_ORIENTED, GENERAL, check_optimize, check_soc

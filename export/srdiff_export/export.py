@@ -14,7 +14,8 @@ import srdiff
 from srdiff.bundle import TIME_BIAS_NAME, Bundle, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
-from srdiff.manifest import GraphFiles, Manifest
+from srdiff.graph_files import GraphFiles
+from srdiff.manifest import Manifest
 from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table

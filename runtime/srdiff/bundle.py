@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .errors import BundleError
+from .graph_files import GraphFiles
 from .graph_io import COND, ENCODER, OUTPUTS, STEP, X0, X_NEXT
-from .manifest import FORMAT, FORMAT_VERSION, GraphFiles, Manifest
+from .manifest import FORMAT, FORMAT_VERSION, Manifest
 from .onnx_check import check_onnx
 
 MANIFEST_NAME = "manifest.json"

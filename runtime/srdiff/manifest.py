@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import OptionError
+from .graph_files import GraphFiles
 from .graph_io import input_shapes
 from .lr_up import LrUpRecipe
 from .samplers import DDPM, Plan, Sampler, student_plan
@@ -33,40 +34,8 @@ LIMITS = {
     "overlap": (0, 4096),
     "student_steps": (1, MAX_TIMESTEPS),
 }
-MAX_FILE_NAME = 200
-MAX_SIDE = 65536
-PRECISIONS = ("fp32", "fp16")  # that a converter compiles in
-GRAPH_FORMATS = ("onnx", "mindir", "om")
 # The preset that every model sampled by its own code has: all steps of DDPM.
 FULL = "full"
-
-
-@dataclass(frozen=True)
-class GraphFiles:
-    """One exported pair of graphs.
-
-    Attributes:
-        format: ``onnx``, ``mindir``, or ``om`` (which no engine here runs).
-        encoder, step: file names in the bundle; graphs of several sizes are named once for each.
-        lr_shape: the static (height, width) of lr; None where the graphs take any size.
-        precision: of the network, ``fp32`` or ``fp16``, where a converter has compiled it in; None where the engine
-            decides.
-    """
-
-    format: str
-    encoder: str
-    step: str
-    lr_shape: tuple[int, int] | None = None
-    precision: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.format not in GRAPH_FORMATS or self.precision not in (None, *PRECISIONS):
-            raise OptionError(f"a graph has the format {self.format!r} and the precision {self.precision!r}")
-        for file in (self.encoder, self.step):
-            if not isinstance(file, str) or len(file) > MAX_FILE_NAME:
-                raise OptionError(f"a graph's file is {str(file)[:50]!r}; it must be a name")
-        for side in self.lr_shape or ():
-            whole("lr_shape", side, 1, MAX_SIDE)
 
 
 @dataclass(frozen=True)
@@ -266,7 +235,7 @@ class Manifest:
         values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         values["schedule"] = Schedule(data["schedule"]["name"], tuple(map(float, data["schedule"]["betas"])))
         values["lr_up"] = LrUpRecipe(**data["lr_up"])
-        values["graphs"] = tuple(_graph_files(entry) for entry in data["graphs"])
+        values["graphs"] = tuple(GraphFiles.from_json(entry) for entry in data["graphs"])
         for name, kind in (
             ("name", str),
             ("clip_denoised", bool),
@@ -293,11 +262,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
-
-
-def _graph_files(entry: dict[str, Any]) -> GraphFiles:
-    shape = entry["lr_shape"]
-    lr_shape = None if shape is None else tuple(shape)
-    if lr_shape is not None and len(lr_shape) != 2:
-        raise ValueError(f"a graph's lr_shape has {len(lr_shape)} sides")
-    return GraphFiles(entry["format"], entry["encoder"], entry["step"], lr_shape, entry.get("precision"))

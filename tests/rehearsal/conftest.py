@@ -18,8 +18,8 @@ pytest.importorskip("onnxruntime")
 from srdiff.bundle import Bundle, write_bundle
 from srdiff.doctor.golden import LR_SHAPE, golden_bundle
 from srdiff.engines import ascend
+from srdiff.graph_files import GraphFiles
 from srdiff.graph_io import ENCODER, STEP
-from srdiff.manifest import GraphFiles
 
 from . import fake_cann, fake_lite
 from .fake_mindir import fake_mindir

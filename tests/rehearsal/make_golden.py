@@ -22,7 +22,7 @@ import numpy as np
 from srdiff.bundle import Bundle, write_bundle
 from srdiff.doctor.golden import GOLDEN, LR_SHAPE, GoldenNetwork
 from srdiff.doctor.probes import eps_at
-from srdiff.manifest import GraphFiles
+from srdiff.graph_files import GraphFiles
 from srdiff_export.export import ExportOptions, export_bundle
 from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.model.config import NetworkConfig

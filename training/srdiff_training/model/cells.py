@@ -9,7 +9,7 @@ import numpy as np
 
 from srdiff.bundle import GraphSource
 from srdiff.errors import OptionError
-from srdiff.manifest import GraphFiles
+from srdiff.graph_files import GraphFiles
 from srdiff.upscaler import Upscaler
 
 from ..checkpoints.weights import RAW

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from srdiff.manifest import FULL, GraphFiles, Manifest
+from srdiff.graph_files import GraphFiles
+from srdiff.manifest import FULL, Manifest
 from srdiff.samplers import DDPM, FAST
 
 from .config import NetworkConfig
