@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import click
 import numpy as np
 import skimage.data
-from common.commands import insert_options, typed_command
+from common.commands import insert_options, show, typed_command, under, write_json
 from common.machine import cpu_name
-from common.tables import insert, table
+from common.tables import table
 
 from srdiff import Upscaler
 from srdiff.commands.command import Command
@@ -36,24 +36,45 @@ Enlarge = Callable[[np.ndarray, int, int], np.ndarray]
 @click.option("--model", "models", multiple=True, default=("clean", "small-v1"), show_default=True)
 @click.option("--size", type=click.IntRange(4 * MARGIN), default=48, show_default=True, help="Side of a frame.")
 @click.option("--frames", type=click.IntRange(2), default=2, show_default=True, help="Of each clip.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write what was measured here.")
 @insert_options("flicker")
-def main(models: tuple[str, ...], size: int, frames: int, insert_file: Path | None, mark: str) -> None:
+def main(
+    models: tuple[str, ...], size: int, frames: int, json_file: Path | None, insert_file: Path | None, mark: str
+) -> None:
     """Mean change between frames that are moved onto each other, in levels of 255."""
     upscalers = [Upscaler.from_bundle(model) for model in models]
-    rows = [["bicubic", "none", *measured(lambda small, *_: bicubic(small, 4 * size, 4 * size), size, frames)]]
+    rows = [_row("bicubic", "none", lambda small, *_: bicubic(small, 4 * size, 4 * size), size, frames)]
     for model, upscaler in zip(models, upscalers):
         enlarger = Enlarger(upscaler)
-        for noise in (FRESH, SAME, MOVING):
-            rows.append([model, noise, *measured(partial(enlarger.enlarge, noise), size, frames)])
+        rows += [_row(model, noise, partial(enlarger.enlarge, noise), size, frames) for noise in (FRESH, SAME, MOVING)]
     engine = upscalers[0].engine
+    document = {
+        "command": typed_command("flicker.py"),
+        "engine": f"{engine.name} {engine.precision} on {engine.device}",
+        "cpu": cpu_name(),
+        "size": size,
+        "frames": frames,
+        "photos": PHOTOS,
+        "rows": rows,
+    }
+    if json_file is not None:
+        write_json(json_file, document)
+    show(markdown(document), insert_file, mark)
+
+
+def _row(model: str, noise: str, enlarge: Enlarge, size: int, frames: int) -> dict[str, Any]:
+    return {"model": model, "noise": noise, "changes": measured(enlarge, size, frames)}
+
+
+def markdown(document: dict[str, Any]) -> str:
+    """The table, the command that made it and its conditions."""
+    side = document["size"]
+    cells = [[row["model"], row["noise"], *(f"{change:.2f}" for change in row["changes"])] for row in document["rows"]]
     text = (
-        f"```\n{typed_command('flicker.py')}\n```\n\n"
-        f"{engine.name} {engine.precision} on {engine.device}, {cpu_name()}; clips of {frames} frames of {size}x{size} "
-        f"from {', '.join(PHOTOS)}.\n\n{table(['Model', 'Noise', *MOTIONS.values()], rows)}\n"
+        f"{document['engine']}, {document['cpu']}; clips of {document['frames']} frames of {side}x{side} from "
+        f"{', '.join(document['photos'])}.\n\n{table(['Model', 'Noise', *MOTIONS.values()], cells)}"
     )
-    click.echo(text)
-    if insert_file is not None:
-        insert(text, insert_file, mark)
+    return under(document["command"], text)
 
 
 class Enlarger:
@@ -77,9 +98,9 @@ class Enlarger:
         return self._made[key]
 
 
-def measured(enlarge: Enlarge, size: int, frames: int) -> list[str]:
+def measured(enlarge: Enlarge, size: int, frames: int) -> list[float]:
     """The mean change for each motion."""
-    return [f"{np.mean([flicker(enlarge, name, size, frames, step) for name in PHOTOS]):.2f}" for step in MOTIONS]
+    return [float(np.mean([flicker(enlarge, name, size, frames, step) for name in PHOTOS])) for step in MOTIONS]
 
 
 def flicker(enlarge: Enlarge, name: str, size: int, frames: int, step: int) -> float:

@@ -18,9 +18,9 @@ from typing import Iterator
 import click
 import numpy as np
 import skimage.data
-from common.commands import bundle_option, insert_options, typed_command
+from common.commands import bundle_option, insert_options, show, typed_command, under
 from common.machine import cpu_name
-from common.tables import insert, table
+from common.tables import table
 from PIL import Image
 
 from srdiff import Upscaler
@@ -57,12 +57,10 @@ def main(
         said = growth(upscaler, settings, folder) if memory else ways(upscaler, settings, folder)
     engine = upscaler.engine
     text = (
-        f"```\n{typed_command('folder.py')}\n```\n\n{images} inputs of {side}x{side} to PNG; model "
-        f"{upscaler.bundle.manifest.name}, {engine.name} {engine.precision}, {cpu_name()}.\n\n{said}\n"
+        f"{images} inputs of {side}x{side} to PNG; model "
+        f"{upscaler.bundle.manifest.name}, {engine.name} {engine.precision}, {cpu_name()}.\n\n{said}"
     )
-    click.echo(text)
-    if insert_file is not None:
-        insert(text, insert_file, mark)
+    show(under(typed_command("folder.py"), text), insert_file, mark)
 
 
 def crops(folder: Path, count: int, side: int) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 import numpy as np
 import skimage.data
-from common.commands import bundle_option, insert_options, typed_command
+from common.commands import bundle_option, insert_options, show, typed_command, under
 from common.machine import cpu_name
-from common.tables import insert, table
+from common.tables import table
 
 from srdiff import Upscaler
 from srdiff.commands.command import Command
@@ -65,13 +65,10 @@ def main(
     engine = whole.engine
     head = ["Photo", "Overlap", "Largest difference, levels", "Off by more than 1", "Off by 1 or more", "Time"]
     text = (
-        f"```\n{typed_command('tiles.py')}\n```\n\n"
         f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}, {cpu_name()}; "
-        f"{size}x{size} input, windows of at most {tile}x{tile}.\n\n{table(head, rows)}\n"
+        f"{size}x{size} input, windows of at most {tile}x{tile}.\n\n{table(head, rows)}"
     )
-    click.echo(text)
-    if insert_file is not None:
-        insert(text, insert_file, mark)
+    show(under(typed_command("tiles.py"), text), insert_file, mark)
 
 
 def enlarged(upscaler: Upscaler, image: np.ndarray, steps: int | None) -> tuple[np.ndarray, float]:

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 import click
 
+from common.tables import insert
 from srdiff.atomic_files import atomic_file
 
 Decorated = Callable[..., Any]
@@ -45,6 +46,18 @@ def insert_options(mark: str) -> Callable[[Decorated], Decorated]:
 def typed_command(script: str) -> str:
     """The command as it was typed."""
     return " ".join(shlex.quote(word) for word in ["python", f"benchmarks/{script}", *sys.argv[1:]])
+
+
+def under(command: str, text: str) -> str:
+    """What was measured, under the command that measures it."""
+    return f"```\n{command}\n```\n\n{text}\n"
+
+
+def show(markdown: str, insert_file: Path | None, mark: str) -> None:
+    """Print it, and put it where ``--insert`` says."""
+    click.echo(markdown)
+    if insert_file is not None:
+        insert(markdown, insert_file, mark)
 
 
 def write_text(file: Path, text: str) -> None:
