@@ -23,7 +23,7 @@ demo:  ## fresh environment, only the runtime, one photo
 .venv-test/made: pyproject.toml tests/constraints.txt
 	rm -rf .venv-test
 	$(PYTHON) -m venv .venv-test
-	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,video,embed,test,web,docs,dev]'
+	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,video,cloud,embed,test,web,docs,dev]'
 	touch $@
 
 test: clean .venv-test/made lint  ## fresh environment, lint, types, tests

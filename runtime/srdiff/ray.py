@@ -5,7 +5,7 @@
     made = srdiff.ray.upscale("photos", "large")
     print(made.filter(lambda row: row["error"]).take_all())
 
-No pixel passes through Ray: inputs, outputs and the bundle lie where every node sees them under the same path.
+No pixel passes through Ray: inputs, outputs and the bundle lie where every node sees them under the same path or URL.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from typing import Any, Generator, Iterable, Iterator, Mapping
 
 from .batch.actor import TRIES, Row, Worker, errand_of, heard
 from .batch.book import Book, Ticket
+from .batch.cloud import here
+from .batch.cloud_rows import rows_of
 from .batch.ledger import Ledger
 from .batch.pins import Pins
 from .batch.recipe import Recipe
 from .batch.referee import Referee
 from .errors import DeviceError, OptionError, PackageError, SRDiffError, one_line
-from .jobs.sources import find_sources
+from .jobs.sources import find_sources, is_url
 from .jobs.targets import Destination, Job
 from .jobs.work import FAILED, Outcome
 from .whole import whole
@@ -83,8 +85,10 @@ def upscale(
 
     Args:
         images: a file, a folder, or a list of them; or a Ray dataset with the columns ``input`` and ``output``, paths
-            that every node has, and maybe ``key``, whose blocks then are what workers get at a time.
-        output: folder of the results, or a single one's file; None is beside the inputs. Not for a dataset.
+            that every node has, and maybe ``key``, whose blocks then are what workers get at a time. With the extra
+            ``cloud`` each may be a URL that fsspec knows, such as ``s3://bucket/photos``.
+        output: folder of the results, or a single one's file; None is beside the inputs, where these are no URLs. Not
+            for a dataset.
         recipe: model, engine and settings; None is what ``srdiff-run`` has.
         pool: the workers; None is one for each CPU.
         suffix: of names beside the inputs.
@@ -97,6 +101,7 @@ def upscale(
     Raises:
         OptionError, ImageError: as :func:`srdiff.jobs.sources.find_sources` and
             :class:`srdiff.jobs.targets.Destination` do; a dataset lacks a column.
+        PackageError: a URL needs a package that is not installed.
     """
     recipe, pool = recipe or Recipe(), pool or Pool()
     if isinstance(images, ray.data.Dataset):
@@ -104,7 +109,11 @@ def upscale(
         if missing:
             raise OptionError(f"the dataset has no column {' and '.join(sorted(missing))}; rows say input and output")
         return _mapped(images, recipe, pool, _referee())
-    named = [images] if isinstance(images, (str, Path)) else list(images)
+    named = [here(name) for name in ([images] if isinstance(images, (str, Path)) else images)]
+    output = None if output is None else here(output)
+    if any(is_url(name) for name in [*named, output or ""]):
+        rows = rows_of([str(name) for name in named], None if output is None else str(output), recipe.settings, suffix)
+        return _mapped(_blocks(rows, pool), recipe, pool, _referee())
     destination = Destination(None if output is None else str(output), suffix=suffix)
     sources = find_sources(map(str, named), suffix).sources
     jobs = destination.jobs(sources, recipe.settings.wanted)

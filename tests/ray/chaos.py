@@ -6,7 +6,6 @@ python -m tests.ray.chaos --images 300 --kills 20
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import random
 import signal
@@ -21,10 +20,13 @@ import click
 from ray.cluster_utils import Cluster
 
 from srdiff.batch.ledger import Ledger, ledger_in
+from srdiff.commands.interruption import INTERRUPTED
 
 from .cluster import NODE, QUICK, pictures, three_nodes
 
 WAIT = 300  # seconds without a new result
+MISSING = "in/none.png"
+FAILURES = 2  # the exit code
 
 
 @click.command()
@@ -40,30 +42,42 @@ def main(images: int, kills: int, seed: int) -> None:
 
 def survive(folder: Path, images: int, kills: int, rng: random.Random) -> str:
     """Raises AssertionError where a result is missing, another than without a cluster, or half-written."""
-    pictures(folder / "in", images)
-    run(folder, "whole").check_returncode()
+    wrong = spoilt_pictures(folder, images, "whole", "out")
+    assert run(folder, "whole").returncode == FAILURES
     chaos = Chaos(folder, rng)
     try:
-        for _, kind in zip(range(kills), itertools.cycle([chaos.worker, chaos.node, chaos.driver, chaos.cancel])):
+        kinds = [chaos.worker, chaos.node, chaos.driver, chaos.cancel]
+        while chaos.done < kills:
             chaos.wait_for_a_result()
-            kind()
+            kinds[chaos.done % len(kinds)]()
         chaos.finish()
     finally:
         chaos.close()
     again = run(folder, "out", "--retry-failed")
-    assert again.returncode == 0, again.stderr.decode()
+    assert again.returncode == FAILURES, again.stderr.decode()
     expected, found = results(folder / "whole"), results(folder / "out")
     assert found == expected, f"{len(found)} of {len(expected)} results, some of them others"
     entries = Ledger(ledger_in(folder / "out")).entries
-    assert len(entries) == images and {entry.status for entry in entries.values()} == {"done"}
+    assert {key for key, entry in entries.items() if entry.status != "done"} == wrong
+    assert len(found) == images - 3 == len(entries) - len(wrong)
     left = [name for name in os.listdir(folder / "out") if name.startswith(".")]
     assert not left, f"half-written: {left}"
-    run(folder, "out", "--verify").check_returncode()
+    assert f"{images - 3} verified, 4 failed" in run(folder, "out", "--verify").stderr.decode()
     return ", ".join(f"{count} {kind}" for kind, count in chaos.counts.items())
 
 
 def command(folder: Path, output: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "srdiff.commands.run", "in", "-o", output, *QUICK, *arguments]
+    return [sys.executable, "-m", "srdiff.commands.run", "in", MISSING, "-o", output, *QUICK, *arguments]
+
+
+def spoilt_pictures(folder: Path, images: int, *outputs: str) -> set[str]:
+    """Of which three cannot be done and one is missing; the ledger's keys of the four."""
+    pictures(folder / "in", images)
+    (folder / "in" / "0001.png").write_bytes(b"no image")
+    (folder / "in" / "0002.png").write_bytes((folder / "in" / "0003.png").read_bytes()[:200])
+    for output in outputs:
+        (folder / output / "0004.png").mkdir(parents=True)  # where a folder is, no file can be written
+    return {MISSING, *(f"in/{number:04}.png" for number in (1, 2, 4))}
 
 
 def run(folder: Path, output: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -71,7 +85,9 @@ def run(folder: Path, output: str, *arguments: str) -> subprocess.CompletedProce
 
 
 def results(folder: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*.png")}
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("[!.]*.png") if path.is_file()
+    }
 
 
 class Chaos:
@@ -87,16 +103,21 @@ class Chaos:
     def _start(self) -> subprocess.Popen[bytes]:
         words = command(self._folder, "out", "--ray", self._cluster.address)
         with (self._folder / "driver.log").open("ab") as log:
+            self._begun = log.tell()
             return subprocess.Popen(words, cwd=self._folder, stderr=log)
+
+    @property
+    def done(self) -> int:
+        return sum(self.counts.values())
 
     def wait_for_a_result(self) -> None:
         """Until one more is there than now; where all are, every other one has to be made again."""
         before, deadline = self._count(), time.monotonic() + WAIT
         while self._count() <= before:
             if self._driver.poll() is not None:
-                assert self._driver.returncode == 0, self._log()
-                for path in sorted((self._folder / "out").glob("[!.]*.png"))[::2]:
-                    path.unlink()
+                assert self._driver.returncode == FAILURES, self._log()
+                for name in sorted(results(self._folder / "out"))[::2]:
+                    (self._folder / "out" / name).unlink()
                 before, self._driver = self._count(), self._start()
             assert time.monotonic() < deadline, f"nothing moves any more\n{self._log()}"
             time.sleep(0.01)
@@ -106,7 +127,9 @@ class Chaos:
         deadline = time.monotonic() + WAIT
         workers: list[int] = []
         while not workers:  # those of a killed driver's are gone before the next one's are there
-            assert time.monotonic() < deadline and self._driver.poll() is None, self._log()
+            assert time.monotonic() < deadline, self._log()
+            if self._driver.poll() is not None:
+                return
             workers = self._workers()
         os.kill(self._rng.choice(workers), signal.SIGKILL)
         self.counts["workers"] += 1
@@ -120,24 +143,27 @@ class Chaos:
 
     def driver(self) -> None:
         self._driver.kill()
-        self._driver.wait()
+        self.counts["drivers"] += self._driver.wait() == -signal.SIGKILL  # unless it had ended
         self._driver = self._start()
-        self.counts["drivers"] += 1
 
     def cancel(self) -> None:
-        """As at a terminal: it ends by itself, and its workers with it."""
-        self._driver.send_signal(signal.SIGINT)
-        assert self._driver.wait(timeout=WAIT) == 130, self._log()
+        """As at a terminal, once it has told of an image: it ends by itself, and its workers with it."""
         deadline = time.monotonic() + WAIT
+        while self._driver.poll() is None and ", Ray, " not in self._said():
+            assert time.monotonic() < deadline, self._log()
+            time.sleep(0.01)
+        self._driver.send_signal(signal.SIGINT)
+        code = self._driver.wait(timeout=WAIT)
+        assert code in (INTERRUPTED, FAILURES), self._log()  # it may have ended just then
+        self.counts["cancels"] += code == INTERRUPTED
         while self._workers():
             assert time.monotonic() < deadline, "workers outlive a driver that was interrupted"
             time.sleep(0.05)
         self._driver = self._start()
-        self.counts["cancels"] += 1
 
     def finish(self) -> None:
         self._driver.wait(timeout=WAIT)
-        assert self._driver.returncode == 0, self._log()
+        assert self._driver.returncode == FAILURES, self._log()
 
     def close(self) -> None:
         self._driver.kill()
@@ -146,10 +172,13 @@ class Chaos:
 
     def _workers(self) -> list[int]:
         raylets = {self._raylet(node) for node in self._cluster.list_all_nodes()}
-        return [process for process, parent in _map_workers() if parent in raylets]
+        return [process for process, parent in map_workers() if parent in raylets]
 
     def _count(self) -> int:
         return len(list((self._folder / "out").glob("[!.]*.png")))
+
+    def _said(self) -> str:
+        return (self._folder / "driver.log").read_bytes()[self._begun :].decode()
 
     def _log(self) -> str:
         return (self._folder / "driver.log").read_text()[-3000:]
@@ -159,7 +188,7 @@ class Chaos:
         return int(node.all_processes["raylet"][0].process.pid)
 
 
-def _map_workers() -> list[tuple[int, int]]:
+def map_workers() -> list[tuple[int, int]]:
     """Number and parent's number of each process that makes images, on Linux."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):

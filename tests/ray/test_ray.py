@@ -78,6 +78,9 @@ def test_the_same_as_on_one_machine(folder, address):
 def test_rows_of_a_dataset(folder, address, tmp_path):
     rows = [{"input": str(folder / "in" / f"{name}.png"), "output": str(tmp_path / f"{name}.png")}
             for name in ("0005", "0002", "none")]  # fmt: skip
+    (tmp_path / "elsewhere").mkdir()
+    names = [f"file://{folder}/in/0006.png", f"file://{tmp_path}/elsewhere/0006.png"]
+    rows.append(dict(zip(("input", "output"), names)))
     with srdiff.ray.connected(address):
         made = srdiff.ray.upscale(ray.data.from_items(rows), recipe=RECIPE).take_all()
         with pytest.raises(OptionError, match="no column output"):
@@ -87,7 +90,9 @@ def test_rows_of_a_dataset(folder, address, tmp_path):
         "0005.png": "done",
         "0002.png": "failed",
         "none.png": "failed",
+        "0006.png": "done",
     }
+    assert results(tmp_path / "elsewhere") == {"0006.png": results(folder / "whole")["0006.png"]}
     assert "0002.png" in by_name["0002.png"]["error"] and "none.png cannot be opened" in by_name["none.png"]["error"]
     expected = results(folder / "whole")["0005.png"]
     assert results(tmp_path) == {"0005.png": expected}
@@ -133,6 +138,16 @@ def test_an_image_that_ends_its_worker_costs_itself(address, tmp_path):
 def test_killed_workers_nodes_and_drivers(tmp_path):
     """17 kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos --images 300 --kills 20``."""
     survive(tmp_path, images=24, kills=4, rng=random.Random(0))
+
+
+def test_urls_and_paths(address, tmp_path, monkeypatch):
+    monkeypatch.setattr(srdiff.ray, "_mapped", lambda dataset, *_: dataset)
+    pictures(tmp_path / "in", 2)
+    with srdiff.ray.connected(address):
+        for images in (f"simplecache::file://{tmp_path}/in", [f"file://{tmp_path}/in"], tmp_path / "in"):
+            made = srdiff.ray.upscale(images, f"file://{tmp_path}/out", RECIPE).take_all()
+            assert [row["key"] for row in made] == ["0000.png", "0001.png"]
+            assert [row["output"] for row in made] == [str(tmp_path / "out" / row["key"]) for row in made]
 
 
 def test_a_pool_says_what_is_wrong():

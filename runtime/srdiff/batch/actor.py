@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator
 
 from .. import errors
 from ..errors import OptionError, OutputError, SRDiffError, one_line
-from ..jobs.sources import Source
+from ..jobs.sources import Source, is_url
 from ..jobs.targets import DEFAULT_FORMAT, Job, finished, same_file
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
@@ -43,6 +43,7 @@ class Errand:
         there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
             did not live to tell. None where nobody looked.
         known: what the ledger says of the image.
+        name: what no other of the batch is called.
     """
 
     job: Job
@@ -50,11 +51,7 @@ class Errand:
     overwrite: bool = False
     there: tuple[str, ...] | None = None
     known: Entry | None = None
-
-    @property
-    def name(self) -> str:
-        """What no other of the batch is called."""
-        return str(self.job.target)
+    name: str = ""
 
     def to_row(self) -> Row:
         source, target = self.job.source, self.job.target
@@ -80,18 +77,19 @@ class Errand:
             OutputError: the result would replace the input.
         """
         source, target = Path(row["input"]), Path(row["output"])
-        key = str(row.get("key") or row["input"])
+        key, name = str(row.get("key") or row["input"]), str(row.get("name") or target)
         if not row.get("detail"):
             format = format_of(target) if target.suffix else DEFAULT_FORMAT
-            if any(same_file(source, name) for name in settings.wanted.targets(target) if name is not None):
+            if any(same_file(source, result) for result in settings.wanted.targets(target) if result):
                 raise OutputError(f"the result of {source} would replace it; choose another output")
-            return cls(Job(Source(source), target, format, key=key), str(target.parent), settings.overwrite)
+            job = Job(Source(source), target, format, key=key)
+            return cls(job, str(target.parent), settings.overwrite, name=name)
         detail = json.loads(row["detail"])
         known = None if detail["known"] is None else Entry.from_data(detail["known"])
         there = None if detail["there"] is None else tuple(detail["there"])
         problem = None if detail["problem"] is None else getattr(errors, detail["problem"][0])(detail["problem"][1])
         job = Job(Source(source, frame=detail["frame"]), target, detail["format"], problem, key)
-        return cls(job, detail["folder"], detail["overwrite"], there, known)
+        return cls(job, detail["folder"], detail["overwrite"], there, known, name)
 
 
 class Worker:
@@ -126,7 +124,12 @@ class Worker:
             raise self._refusal
         names = list(columns)
         rows = [dict(zip(names, values)) for values in zip(*(list(columns[name]) for name in names))]
-        made = list(self._made(rows))
+        if any(is_url(row[name]) for row in rows for name in ("input", "output")):
+            from .cloud import made_here
+
+            made = list(made_here(rows, self._settings, self._made))
+        else:
+            made = list(self._made(rows))
         return {name: [row[name] for row in made] for name in made[0]} if made else {}
 
     def _made(self, rows: list[Row]) -> Iterator[Row]:

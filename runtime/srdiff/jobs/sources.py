@@ -51,6 +51,11 @@ class Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
+def is_url(name: Path | str) -> bool:
+    """Whether it is ``scheme://…``, chains of fsspec's such as ``simplecache::s3://…`` included."""
+    return re.match(r"[A-Za-z][A-Za-z0-9+.:-]+://", str(name)) is not None
+
+
 def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False, all_frames: bool = False) -> Found:
     """The images that files, folders and ``-`` (standard input) stand for, each once.
 
