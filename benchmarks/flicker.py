@@ -33,7 +33,7 @@ Enlarge = Callable[[np.ndarray, int, int], np.ndarray]
 
 
 @click.command(cls=Command)
-@click.option("--model", "models", multiple=True, default=("clean", "small-v1"), show_default=True)
+@click.option("--model", "models", multiple=True, default=("photo", "clean", "small-v1"), show_default=True)
 @click.option("--size", type=click.IntRange(4 * MARGIN), default=48, show_default=True, help="Side of a frame.")
 @click.option("--frames", type=click.IntRange(2), default=2, show_default=True, help="Of each clip.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write what was measured here.")

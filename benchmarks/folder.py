@@ -18,7 +18,7 @@ from typing import Iterator
 import click
 import numpy as np
 import skimage.data
-from common.commands import bundle_option, insert_options, show, typed_command, under
+from common.commands import bundle_option, insert_options, measured_bundle, show, typed_command, under
 from common.machine import cpu_name
 from common.tables import table
 from PIL import Image
@@ -49,7 +49,7 @@ def main(
     bundle: Path | None, images: int, side: int, steps: int | None, memory: bool, insert_file: Path | None, mark: str
 ) -> None:
     """Seconds of a folder against those of the engine alone, or how memory grows."""
-    upscaler = Upscaler.from_bundle(bundle)
+    upscaler = Upscaler.from_bundle(measured_bundle(bundle))
     settings = JobSettings(sampler=upscaler.bundle.manifest.sampler(steps=steps))
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)

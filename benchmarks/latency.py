@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from common.commands import bundle_option, insert_options, typed_command, write_json
+from common.commands import bundle_option, insert_options, measured_bundle, typed_command, write_json
 from common.machine import cpu_name, platform_name, versions
 from common.tables import around_marks, insert
 from racing.card import card_bundle
@@ -25,7 +25,6 @@ from srdiff.commands.command import table as columns
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
 from srdiff.errors import BundleError, OptionError, PackageError
 from srdiff.machine import usable_cpus
-from srdiff.model_names import DEFAULT_MODEL
 
 DEFAULT_LR = "64x64"
 
@@ -93,7 +92,7 @@ def main(
     raced = [_peer(text) for text in peers]
     _check_engines(engines)
     _require_places(json_file, plot_file, insert_file, mark)
-    path = card_bundle() if card else bundle or DEFAULT_MODEL
+    path = card_bundle() if card else measured_bundle(bundle)
     manifest = Bundle(path).manifest
     shapes = parse_shapes(lrs, outputs, manifest.scale, DEFAULT_LR)
     timesteps = manifest.schedule.timesteps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from common.commands import bundle_option, insert_options, typed_command, write_json, write_text
+from common.commands import bundle_option, insert_options, measured_bundle, typed_command, write_json, write_text
 from common.machine import cpu_name, platform_name, versions
 from common.real_esrgan import SCALE, RealEsrgan
 from common.tables import insert
@@ -31,7 +31,6 @@ from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
-from srdiff.model_names import bundle_folder
 from srdiff.samplers import DDPM, Sampler
 from srdiff_training.measure.pairs import find_pairs
 
@@ -156,7 +155,7 @@ def main(
     """
     if average and seeds < 2:
         raise OptionError("--average is a mean over seeds and there is 1; add --seeds 8")
-    model = Bundle(bundle_folder(bundle))
+    model = Bundle(measured_bundle(bundle))
     scale = model.manifest.scale
     data = _data(folders, photo_folders, scale, limit)
     sources = [(upscaler, "") for upscaler in open_upscalers(model, engines, precisions, threads)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import numpy as np
 import skimage.data
-from common.commands import bundle_option, insert_options, show, typed_command, under
+from common.commands import bundle_option, insert_options, measured_bundle, show, typed_command, under
 from common.machine import cpu_name
 from common.tables import table
 
@@ -49,6 +49,7 @@ def main(
         sides = [int(text) for text in overlaps.split(",")]
     except ValueError as error:
         raise OptionError(f"--overlap is {overlaps!r}; write numbers like 8,16,32") from error
+    bundle = measured_bundle(bundle)
     whole = Upscaler.from_bundle(bundle, precision=precision, tile=2 * size, overlap=0)
     tiled = {side: Upscaler.from_bundle(bundle, precision=precision, tile=tile, overlap=side) for side in sides}
     rows = []

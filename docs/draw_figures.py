@@ -1,4 +1,4 @@
-"""Draws the figures of how_it_works.md and the gallery from real runs: ``python docs/draw_figures.py``."""
+"""Draws demo.png, the figures of how_it_works.md and the gallery from real runs: ``python docs/draw_figures.py``."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def windows() -> None:
 
 
 def gallery() -> None:
-    models = {"fast": Upscaler.from_bundle("small-v1"), "clean": Upscaler.from_bundle("clean")}
+    models = {name: Upscaler.from_bundle(name) for name in ("photo", "clean")}
     for name, (top, left) in PHOTOS.items():
         lr = small(name)
         height, width = lr.shape[:2]
@@ -84,15 +84,24 @@ def gallery() -> None:
             "bicubic": bicubic(lr, 4 * height, 4 * width),
             **{model: upscaler.upscale(lr) for model, upscaler in models.items()},
         }
-        Image.fromarray(pictures["clean"]).save(GALLERY / f"{name}.webp", quality=85)
+        Image.fromarray(pictures["photo"]).save(GALLERY / f"{name}.webp", quality=85)
         rows, columns = (slice(4 * start, 4 * (start + size)) for start, size in zip((top, left), CROP))
         crops = [picture[rows, columns] for picture in pictures.values()]
         sheet = np.vstack([np.hstack(crops[:2]), np.hstack(crops[2:])])
         Image.fromarray(np.ascontiguousarray(sheet)).save(GALLERY / f"{name}_crops.webp", quality=90)
 
 
+def demo() -> None:
+    """Bicubic, the default model, the original."""
+    truth = data.astronaut()[:384, 60:444]
+    lr = bicubic(truth, 96, 96)
+    between = np.full((384, 8, 3), 255, np.uint8)
+    row = [bicubic(lr, 384, 384), between, Upscaler.from_bundle().upscale(lr), between, truth]
+    Image.fromarray(np.hstack(row)).save(HERE / "demo.png", optimize=True)
+
+
 if __name__ == "__main__":
     for folder in (FIGURES, GALLERY):
         folder.mkdir(exist_ok=True)
-    for draw in (coefficients, stages, windows, gallery):
+    for draw in (demo, coefficients, stages, windows, gallery):
         draw()

@@ -14,13 +14,14 @@ from PIL import Image, ImageFilter
 
 from srdiff import Upscaler
 from srdiff.latent import fuse, mixed_noise
+from srdiff.model_names import MANY_STEPS
 from srdiff.noise import philox_noise
 
 STEPS = 20
 
 
 def main(source: Path, folder: Path) -> None:
-    upscaler = Upscaler.from_bundle()
+    upscaler = Upscaler.from_bundle(MANY_STEPS)  # noise decides little in models of one step
     image = Image.open(source).convert("RGB")
     folder.mkdir(parents=True, exist_ok=True)
 

@@ -22,6 +22,7 @@ from PIL import Image
 from srdiff import model_names
 from srdiff.bundle import Bundle
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
+from srdiff.model_names import DEFAULT_MODEL, MANY_STEPS, built_in
 
 from .test_public_names import ROOT, commands
 
@@ -118,16 +119,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         photo(place / "DIV2K" / name / "0001.png", 64, 48)
     golden = GOLDEN_FOLDER / "golden.srdiff"
     shutil.copy(str(ROOT / "tests" / "data" / "mindediting_tiny.ckpt"), str(place / "model.ckpt"))
-    # The built-in model's stand-in: its presets with two steps, of a network that takes a hundredth of the time.
-    shutil.copytree(str(golden), str(place / "default.srdiff"))
-    manifest = json.loads((golden / "manifest.json").read_text())
-    presets = json.loads((model_names.DEFAULT_MODEL / "manifest.json").read_text())
-    for key in ("format_version", "presets", "default_preset"):
-        manifest[key] = presets[key]
-    manifest["presets"]["full"]["steps"] = manifest["presets"]["fast"]["steps"] = 2
-    (place / "default.srdiff" / "manifest.json").write_text(json.dumps(manifest))
-    shutil.copytree(str(place / "default.srdiff"), str(place / "my.srdiff"))
-    assert set(Bundle(place / "default.srdiff").manifest.presets) == {"fast", "full"}
+    # Stand-ins of the default model, a student, and of small-v1, whose presets have two steps here: of a network that
+    # takes a hundredth of the time. A folder of one's own goes before a model of the same name.
+    few = {"fast": {"name": "dpm++", "steps": 2, "eta": 1.0}, "full": {"name": "ddpm", "steps": 2}}
+    student = {"format_version": 2, "prediction": "x0", "student_steps": 1}
+    for name, changes in (("default.srdiff", student), (MANY_STEPS, {"presets": few, "default_preset": "fast"})):
+        shutil.copytree(str(golden), str(place / name))
+        manifest = json.loads((golden / "manifest.json").read_text())
+        (place / name / "manifest.json").write_text(json.dumps({**manifest, **changes}))
+    shutil.copytree(str(place / MANY_STEPS), str(place / "my.srdiff"))
+    assert set(Bundle(place / MANY_STEPS).manifest.presets) == set(Bundle(built_in()[MANY_STEPS]).manifest.presets)
+    assert Bundle(place / "default.srdiff").manifest.steps == Bundle(DEFAULT_MODEL).manifest.steps
     return place
 
 
@@ -136,12 +138,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_page_works_from_top_to_bottom(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("SRDIFF_MODELS", str(folder / "models"))
-    monkeypatch.setattr(model_names, "DEFAULT_MODEL", folder / "default.srdiff")
     run = [entry for entry in documented(page) if entry.reason is None]
     assert len(run) > 14
     for entry in run:
         given = Path(entry.line.split()[1]).read_bytes() if entry.line.startswith("cat ") else None
         command, rest = opened(entry.words)
+        # The stand-in has no dial.
+        default = DEFAULT_MODEL if "--fidelity" in entry.words else folder / "default.srdiff"
+        monkeypatch.setattr(model_names, "DEFAULT_MODEL", default)
         # Each starts from the files that it names: what an earlier one wrote may not make it skip its work.
         for made in folder.glob("in_*"):
             made.unlink()

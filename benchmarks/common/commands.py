@@ -12,14 +12,20 @@ import click
 
 from common.tables import insert
 from srdiff.atomic_files import atomic_file
+from srdiff.model_names import MANY_STEPS, bundle_folder
 
 Decorated = Callable[..., Any]
 
 
 def bundle_option(command: Decorated) -> Decorated:
-    """``--bundle``, None for the model that comes with the package."""
+    """``--bundle``; see :func:`measured_bundle`."""
     path = click.Path(path_type=Path)
-    return click.option("--bundle", type=path, help="Model.  [default: the one built in]")(command)
+    return click.option("--bundle", type=path, help=f"Model.  [default: {MANY_STEPS}]")(command)
+
+
+def measured_bundle(bundle: Path | None) -> Path:
+    """The folder that ``--bundle`` means; None is the built-in one of many steps, which has samplers to compare."""
+    return bundle_folder(MANY_STEPS if bundle is None else bundle)
 
 
 def insert_options(mark: str) -> Callable[[Decorated], Decorated]:

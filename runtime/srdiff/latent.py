@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ImageError, OptionError
+from .model_names import MANY_STEPS
 from .noise import NoiseSource, philox_noise
 from .photo.bleed import bled
 from .photo.convert import photo_from, to_array, to_pil
@@ -96,7 +97,8 @@ def fuse(
 
     if manifest.student_steps is not None:
         raise OptionError(
-            f"{manifest.name} is a student, which has no step to begin in the middle at; take the model it learned from"
+            f"{manifest.name} is a student, which has no step to begin in the middle at; take a model of many steps, "
+            f"like {MANY_STEPS}"
         )
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))

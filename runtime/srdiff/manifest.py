@@ -11,6 +11,7 @@ from .errors import OptionError
 from .graph_files import GraphFiles
 from .graph_io import input_shapes
 from .lr_up import LrUpRecipe
+from .model_names import DEFAULT_MODEL, MANY_STEPS
 from .samplers import DDPM, Plan, Sampler, student_plan
 from .schedule import MAX_TIMESTEPS, Schedule
 from .whole import whole
@@ -174,10 +175,11 @@ class Manifest:
         return self.presets[preset]
 
     def _refusal_of_wishes(self) -> OptionError:
+        who = f"{self.name}, the default model," if self.name == DEFAULT_MODEL.stem else self.name
         return OptionError(
-            f"{self.name} is a student: it was trained to go from noise to the result in {self.student_steps} "
-            f"step{'s' if self.student_steps != 1 else ''} and has no other sampler; leave out preset, sampler, steps, "
-            "eta and spacing, or take the model that it learned from"
+            f"{who} is a student: it makes its picture in {self.student_steps} "
+            f"step{'s' if self.student_steps != 1 else ''} and has no other sampler; take a model of many steps, like "
+            f"model={MANY_STEPS}, or leave out preset, sampler, steps, eta and spacing"
         )
 
     def _refusal_of_fidelity(self) -> OptionError:

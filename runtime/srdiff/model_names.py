@@ -9,7 +9,9 @@ from .errors import BundleError
 
 FOLDER = Path(__file__).parent / "models"
 SUFFIX = ".srdiff"
-DEFAULT_MODEL = FOLDER / ("small-v1" + SUFFIX)
+DEFAULT_MODEL = FOLDER / ("photo" + SUFFIX)
+# A built-in model of many steps, which takes any sampler: for whoever asks a student for one.
+MANY_STEPS = "small-v1"
 VARIABLE = "SRDIFF_MODELS"
 
 

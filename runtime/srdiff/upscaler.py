@@ -35,7 +35,7 @@ from .whole import whole
 
 # Where the engine's need of memory is not known.
 DEFAULT_TILE = 256
-# The least at which windows of the default model differ from the whole image by one level at most.
+# The least at which windows of small-v1 differ from the whole image by one level at most.
 DEFAULT_OVERLAP = 32
 # LR rows that are put together at a time.
 BAND = 64
@@ -91,7 +91,7 @@ class Upscaler:
 
         Args:
             path: a folder made by ``srdiff-export``, or the name of a model that comes with the package; None takes
-                ``small-v1``.
+                ``photo``, which makes its picture in one step.
             device, engine, precision, threads: see :func:`srdiff.opening.open_for`.
             tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
                 None takes the largest, 128 to 512, that needs an eighth of the memory this process may use.

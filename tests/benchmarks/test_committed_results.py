@@ -15,6 +15,7 @@ MARKDOWN = {"flicker": flicker.markdown}  # of results that are not quality.py's
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 CARD = ROOT / "runtime" / "srdiff" / "models" / "CLEAN_MODEL_CARD.md"
+PHOTO_CARD = CARD.with_name("PHOTO_MODEL_CARD.md")
 # Columns of the card, for each data set, and their digits.
 COLUMNS = {"psnr_y": 2, "lpips": 3, "flip": 3, "lr_psnr": 1}
 
@@ -38,8 +39,10 @@ def test_the_page_has_the_table_of_the_result(file: Path) -> None:
 @pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
 def test_readme_says_what_was_measured(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
-    said = re.findall(r"--model clean  .*LPIPS (\d\.\d{3})", text)
-    assert said == [f"{mean('Set5', '1 step', 'lpips'):.3f}"]
+    said = re.findall(r"^\| `clean` \| 1 \| (\S+) \| (\S+) \|", text, re.MULTILINE)
+    assert said == [tuple(f"{mean('Set5', '1 step', key):.{COLUMNS[key]}f}" for key in ("psnr_y", "lpips"))]
+    (card,) = re.findall(r"^\| photo (?:\| \S+ ){2}\| (\S+) \| (\S+) \|", PHOTO_CARD.read_text("utf-8"), re.MULTILINE)
+    assert re.findall(r"^\| `photo`.* \| 1 \| (\S+) \| (\S+) \|", text, re.MULTILINE) == [card]
 
 
 @pytest.mark.parametrize(

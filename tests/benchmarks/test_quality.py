@@ -19,10 +19,10 @@ from skimage import data
 from srdiff.bundle import Bundle
 from srdiff.engines import ENGINES, PRECISIONS, Arrays, Engine, Graph, Shapes, open_engine
 from srdiff.errors import DeviceError, PackageError
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.samplers import DDPM, Sampler
 from srdiff.upscaler import Upscaler
 
+from ..models import SMALL
 from .golden_bundle import GOLDEN
 
 # For the gate: fp32 engines part at once, bf16 needs steps to forgive what the first ones are off.
@@ -281,5 +281,5 @@ def test_export_loses_nothing_of_a_checkpoint(photos: Path, export_golden) -> No
 
 
 def test_all_stands_for_what_opens_here() -> None:
-    upscalers = methods.open_upscalers(Bundle(DEFAULT_MODEL), ("all",), ("all",), 2)
+    upscalers = methods.open_upscalers(Bundle(SMALL), ("all",), ("all",), 2)
     assert [(u.engine.name, u.engine.precision) for u in upscalers] == installed()

@@ -16,12 +16,13 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 from srdiff.engines.openvino_engine import OpenVinoGraph
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.resize import bicubic
 from srdiff.upscaler import Upscaler
 from srdiff_training.commands.evaluate import main
 from srdiff_training.measure.fidelity import fidelity
 from tests.conftest import DATA
+
+from ..models import SMALL
 
 TINY = DATA / "mindediting_tiny.ckpt"
 STEPS = 4
@@ -119,13 +120,13 @@ def test_a_bundle_that_is_off_is_an_error(data, export_golden, monkeypatch):
         (["--ckpt", "missing.ckpt"], "missing.ckpt is not a file"),
         (["--ckpt", DATA / "README.md"], "neither a MindSpore nor a PyTorch checkpoint"),
         (["--bundle", "."], "is not a bundle"),
-        (["--ckpt", TINY, "--bundle", DEFAULT_MODEL], "exported from"),
-        (["--bundle", DEFAULT_MODEL, "--clip-denoised"], "leave out --weights"),
-        (["--bundle", DEFAULT_MODEL, "--steps", 101], "1 to 100"),
-        (["--bundle", DEFAULT_MODEL, "--steps", 1, "--crop", 16], "leaves nothing"),
+        (["--ckpt", TINY, "--bundle", SMALL], "exported from"),
+        (["--bundle", SMALL, "--clip-denoised"], "leave out --weights"),
+        (["--bundle", SMALL, "--steps", 101], "1 to 100"),
+        (["--bundle", SMALL, "--steps", 1, "--crop", 16], "leaves nothing"),
         (["--ckpt", TINY, "--res-rescale", 0], "--res-rescale"),
-        (["--bundle", DEFAULT_MODEL, "--data", "empty"], "holds no images"),
-        (["--bundle", DEFAULT_MODEL, "--json", "file/scores.json"], "cannot be written"),
+        (["--bundle", SMALL, "--data", "empty"], "holds no images"),
+        (["--bundle", SMALL, "--json", "file/scores.json"], "cannot be written"),
     ],
 )
 def test_bad_input_is_one_sentence(options, words, data, tmp_path, monkeypatch):
@@ -142,5 +143,5 @@ def test_an_input_of_another_size_is_named(tmp_path):
     for folder, size in (("HR", (16, 16)), ("LR_x4", (5, 4))):
         (tmp_path / folder).mkdir()
         Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / folder / "a.png")
-    result = run("--bundle", DEFAULT_MODEL, "--data", tmp_path, "--steps", 1)
+    result = run("--bundle", SMALL, "--data", tmp_path, "--steps", 1)
     assert result.exit_code == 2 and "a.png is 4x5" in result.output

@@ -26,6 +26,7 @@ from srdiff_training.commands.train import main as train_main
 from srdiff_training.model.checkpoint import load_checkpoint
 
 from ..conftest import DATA
+from ..models import SMALL
 from ..training.training_runs import make_photos
 
 
@@ -120,9 +121,7 @@ def test_a_bundle_that_contradicts_itself(tmp_path: Path) -> None:
     """Hostile or edited manifests of students are refused in words."""
     from dataclasses import replace
 
-    from srdiff.model_names import DEFAULT_MODEL
-
-    manifest = Bundle(DEFAULT_MODEL).manifest
+    manifest = Bundle(SMALL).manifest
     for values in ({"prediction": "x0"}, {"student_steps": 1}, {"prediction": "v"}):
         with pytest.raises(OptionError, match="does not go with"):
             replace(manifest, **values)

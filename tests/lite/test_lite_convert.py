@@ -19,8 +19,9 @@ from srdiff.bundle import Bundle, write_bundle
 from srdiff.doctor.examination import BOUNDS, Finding, examine_engine
 from srdiff.doctor.golden import LR_SHAPE, Recorded, golden_bundle
 from srdiff.engines import open_engine
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
+
+from ..models import SMALL
 
 has_onnx = subprocess.run([sys.executable, "-c", "import onnx"], stderr=subprocess.DEVNULL).returncode == 0
 needs_onnx = pytest.mark.skipif(not has_onnx, reason="onnx is not installed")
@@ -58,7 +59,7 @@ def test_golden_steps_after_conversion(onnx_bundle, tmp_path):
 @needs_onnx
 def test_the_built_in_model_reaches_lite(tmp_path, photo):
     target = tmp_path / "lite.srdiff"
-    done = convert("--bundle", DEFAULT_MODEL, "--optimize", "general", "--shape", "32x32", "-o", target)
+    done = convert("--bundle", SMALL, "--optimize", "general", "--shape", "32x32", "-o", target)
     assert done.returncode == 0, done.stdout
     result = Upscaler(Bundle(target), open_engine("mindspore_lite", "cpu", "fp32")).upscale(photo, steps=4)
     # Enlarged, and not noise: shrunk by averaging, it is about the photo again.

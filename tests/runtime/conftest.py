@@ -14,13 +14,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 import srdiff.commands.run as run_command
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
+
+from ..models import SMALL
 
 
 @pytest.fixture(scope="session")
 def small_upscaler() -> Upscaler:
-    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
+    return Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu")
 
 
 @pytest.fixture
@@ -30,7 +31,17 @@ def srdiff_run(small_upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
 
     def run(*arguments: object, code: int = 0) -> Result:
-        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+        words = [
+            *map(str, arguments),
+            "--model",
+            str(SMALL),
+            "--steps",
+            "1",
+            "--engine",
+            "onnxruntime",
+            "--device",
+            "cpu",
+        ]
         result = CliRunner().invoke(run_command.main, words)
         assert result.exit_code == code, result.output
         return result

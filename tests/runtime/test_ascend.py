@@ -147,9 +147,10 @@ def test_nodes_left_to_the_cpu_are_an_error(monkeypatch):
         pytest.skip("this ONNX Runtime has no provider that takes no node")
     monkeypatch.setitem(onnxruntime_engine.PROVIDERS, "ascend", "AzureExecutionProvider")
     from srdiff.bundle import Bundle
-    from srdiff.model_names import DEFAULT_MODEL
 
-    model = Bundle(DEFAULT_MODEL).read("encoder.onnx")
+    from ..models import SMALL
+
+    model = Bundle(SMALL).read("encoder.onnx")
     options = {"device_id": "0", "precision_mode": "force_fp32"}
     strict = onnxruntime_engine.OnnxRuntimeEngine("ascend", "fp32", 1, options, allow_cpu_nodes=False)
     with pytest.raises(DeviceError, match=r"does not take every node.*allow_cpu_nodes=1"):
@@ -202,12 +203,13 @@ def test_an_engine_option_without_a_value(option):
 
 def test_a_mindir_engine_and_an_onnx_bundle(monkeypatch):
     from srdiff.bundle import Bundle
-    from srdiff.model_names import DEFAULT_MODEL
     from srdiff.upscaler import Upscaler
+
+    from ..models import SMALL
 
     engine = SimpleNamespace(name="mindspore_lite", graph_format="mindir")
     with pytest.raises(BundleError, match=r"has no mindir graphs.*--format mindir"):
-        Upscaler(Bundle(DEFAULT_MODEL), engine)
+        Upscaler(Bundle(SMALL), engine)
 
 
 @given(st.binary(max_size=200))

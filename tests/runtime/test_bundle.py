@@ -14,21 +14,21 @@ from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
 from srdiff.lr_up import LrUpRecipe
 from srdiff.manifest import FORMAT_VERSION
-from srdiff.model_names import DEFAULT_MODEL
 from tests.conftest import Golden
 
+from ..models import SMALL
 from .tampering import edit, refused, rehash
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     target = tmp_path / "copy.srdiff"
-    shutil.copytree(DEFAULT_MODEL, target)
+    shutil.copytree(SMALL, target)
     return target
 
 
 def test_the_default_bundle_is_whole_and_small():
-    bundle = Bundle(DEFAULT_MODEL)
+    bundle = Bundle(SMALL)
     sizes = [len(bundle.read(name)) for name in bundle.file_names]
     assert sum(sizes) < 12e6
     assert bundle.manifest.weights_dtype == "float16"
@@ -37,7 +37,7 @@ def test_the_default_bundle_is_whole_and_small():
 
 
 def test_a_manifest_survives_writing_and_reading():
-    bundle = Bundle(DEFAULT_MODEL)
+    bundle = Bundle(SMALL)
     again = type(bundle.manifest).from_json(json.loads(bundle.manifest.to_json({})))
     assert again == bundle.manifest
 

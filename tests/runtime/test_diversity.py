@@ -21,13 +21,15 @@ from srdiff.resize import bicubic
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
+from ..models import SMALL
+
 STEPS = 3  # few enough that samples still differ much
 SAMPLER = Sampler(steps=STEPS)
 
 
 @pytest.fixture(scope="module")
 def upscaler() -> Upscaler:
-    return Upscaler.from_bundle(threads=2)
+    return Upscaler.from_bundle(SMALL, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +129,9 @@ def test_command_writes_samples_mean_and_map(tmp_path: Path, small: Photo) -> No
     Image.fromarray(small.pixels).save(source)
 
     def run(*arguments: str) -> str:
-        result = CliRunner().invoke(main, [str(source), "--steps", "1", "--threads", "2", *arguments])
+        result = CliRunner().invoke(
+            main, [str(source), "--model", str(SMALL), "--steps", "1", "--threads", "2", *arguments]
+        )
         assert result.exit_code == 0, result.output
         return result.output
 
@@ -147,7 +151,7 @@ def test_command_writes_samples_mean_and_map(tmp_path: Path, small: Photo) -> No
 def test_standard_output_takes_a_mean_but_not_several(tmp_path: Path, small: Photo) -> None:
     source = tmp_path / "in.png"
     Image.fromarray(small.pixels).save(source)
-    fixed = [str(source), "-o", "-", "--steps", "1", "--threads", "2", "--samples", "2"]
+    fixed = [str(source), "-o", "-", "--model", str(SMALL), "--steps", "1", "--threads", "2", "--samples", "2"]
     result = CliRunner().invoke(main, fixed)
     assert result.exit_code == 2 and "standard output takes one image" in result.output
     assert CliRunner().invoke(main, [*fixed, "--average"]).exit_code == 0

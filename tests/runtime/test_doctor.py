@@ -19,7 +19,8 @@ from srdiff.engines import CANDIDATES, PRECISIONS, Arrays, Graph, open_engine
 from srdiff.engines.host_update import HostUpdate
 from srdiff.errors import DeviceError
 from srdiff.graph_io import STEP
-from srdiff.model_names import DEFAULT_MODEL
+
+from ..models import SMALL
 
 onnxruntime_engine = pytest.importorskip("srdiff.engines.onnxruntime_engine")
 pytest.importorskip("onnxruntime")
@@ -116,7 +117,7 @@ def test_bfloat16():
 
 def test_an_update_on_the_host_mends_a_rounded_one():
     """For a network with the clamp and for one without."""
-    for bundle in (golden_bundle(), Bundle(DEFAULT_MODEL)):
+    for bundle in (golden_bundle(), Bundle(SMALL)):
         shapes = bundle.manifest.input_shapes(STEP, 8, 12)
         step = spoilt_engine("x_next", to_float16).compile(bundle.read("step.onnx"), shapes)
         zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}

@@ -14,7 +14,8 @@ from srdiff.engines import onnxruntime_engine
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine, OnnxRuntimeGraph
 from srdiff.engines.onnxruntime_options import cuda_options
 from srdiff.errors import DeviceError, OptionError, PackageError
-from srdiff.model_names import DEFAULT_MODEL
+
+from ..models import SMALL
 
 
 class Bound(OnnxRuntimeEngine):
@@ -27,7 +28,7 @@ class Bound(OnnxRuntimeEngine):
 @pytest.mark.parametrize("sampler", ["ddpm", "dpm++"])
 def test_bound_buffers_change_nothing(photo, sampler):
     plain, bound = (
-        Upscaler(Bundle(DEFAULT_MODEL), engine("cpu", "fp32", None, {})).upscale(photo, steps=5, sampler=sampler)
+        Upscaler(Bundle(SMALL), engine("cpu", "fp32", None, {})).upscale(photo, steps=5, sampler=sampler)
         for engine in (OnnxRuntimeEngine, Bound)
     )
     np.testing.assert_array_equal(bound, plain)

@@ -17,10 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from srdiff.bundle import MAX_GRAPH, Bundle
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
 from srdiff.errors import BundleError
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.onnx_check import MAX_NODES
 from srdiff.upscaler import Upscaler
 
+from ..models import SMALL
 from .tampering import edit, refused, rehash
 
 GOLDEN = GOLDEN_FOLDER / "golden.srdiff"
@@ -132,7 +132,7 @@ def test_a_graph_is_a_plain_network_or_refused(kind: str, golden: Path, monkeypa
     assert any(word in sentence for word in words.split("|")), sentence
 
 
-@pytest.mark.parametrize("bundle", [GOLDEN, DEFAULT_MODEL])
+@pytest.mark.parametrize("bundle", [GOLDEN, SMALL])
 def test_what_was_exported_is_taken(bundle: Path) -> None:
     opened = Bundle(bundle)
     for name in opened.file_names:

@@ -13,10 +13,12 @@ from srdiff.noise import philox_noise
 from srdiff.resize import bicubic
 from srdiff.upscaler import Upscaler
 
+from ..models import SMALL
+
 
 @pytest.fixture(scope="module")
 def upscaler() -> Upscaler:
-    return Upscaler.from_bundle(threads=2)
+    return Upscaler.from_bundle(SMALL, threads=2)
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,13 @@ from srdiff import OptionError, OutputError
 from srdiff.batch.ledger import Entry, FileRecord, Ledger, record_of
 from srdiff.batch.lines import HEADER
 from srdiff.batch.pins import differences, fingerprint, pins_of
+from srdiff.bundle import Bundle
+from srdiff.engines import open_engine
 from srdiff.jobs.work import JobSettings
 from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
+
+from ..models import SMALL
 
 NAME = "srdiff-ledger.jsonl"
 KILLS = 8  # twenty have been seen to do no harm
@@ -32,7 +36,7 @@ QUICK = ["--model", "clean", "--engine", "onnxruntime", "--device", "cpu"]
 
 @pytest.fixture(scope="module")
 def upscaler() -> Upscaler:
-    return Upscaler.from_bundle(DEFAULT_MODEL, engine="onnxruntime", device="cpu")
+    return Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu")
 
 
 @pytest.fixture
@@ -44,7 +48,17 @@ def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         picture(tmp_path / "in" / f"{number}.png", number)
 
     def run(*arguments: object, code: int = 0) -> Result:
-        words = [*map(str, arguments), "--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+        words = [
+            *map(str, arguments),
+            "--model",
+            str(SMALL),
+            "--steps",
+            "1",
+            "--engine",
+            "onnxruntime",
+            "--device",
+            "cpu",
+        ]
         result = CliRunner().invoke(run_command.main, ["in", "-o", "out", *words])
         assert result.exit_code == code, result.output
         return result
@@ -79,7 +93,7 @@ def test_every_image_is_written_down(srdiff_run, tmp_path, upscaler):
     assert failed.status == "failed" and "bad.png" in str(failed.error) and failed.outputs == ()
     pins = ledger.pins[str(done.settings)]
     assert pins["engine"] == "onnxruntime" and pins["precision"] == "fp32" and pins["seed"] == 5
-    assert pins["bundle"] == sha256(DEFAULT_MODEL / "manifest.json")
+    assert pins["bundle"] == sha256(SMALL / "manifest.json")
     assert {"tile", "overlap", "threads", "sampler", "versions"} <= set(pins)
 
 
@@ -127,6 +141,19 @@ def test_other_settings_are_told(srdiff_run, tmp_path):
     result = srdiff_run("--seed", 9)
     assert "1.png exists, made with seed 0 for 9; skipped" in result.output
     assert sha256(tmp_path / "out" / "1.png") == before
+
+
+def test_another_model_is_told_by_its_name(srdiff_run, upscaler, tmp_path, monkeypatch):
+    """As of a folder that was begun when small-v1 was the default."""
+    srdiff_run()
+    before = [path.read_bytes() for path in (tmp_path / "out").glob("*.png")]
+    default = Upscaler(Bundle(DEFAULT_MODEL), open_engine("onnxruntime", "cpu"))
+    monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: default)
+    result = CliRunner().invoke(run_command.main, ["in", "-o", "out", "--engine", "onnxruntime", "--device", "cpu"])
+    assert result.output.count("exists, made with bundle small-v1 for photo") == 3
+    assert before == [path.read_bytes() for path in (tmp_path / "out").glob("*.png")]
+    mine = {"bundle": "0" * 64}
+    assert differences(mine, pins_of(upscaler, JobSettings())).startswith("bundle 000000000000 for small-v1, ")
 
 
 def test_only_what_failed(srdiff_run, tmp_path):

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from srdiff.commands.models import main
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
 from srdiff.errors import BundleError
-from srdiff.model_names import DEFAULT_MODEL, built_in, bundle_folder
+from srdiff.model_names import built_in, bundle_folder
 
 GOLDEN = GOLDEN_FOLDER / "golden.srdiff"
 Models = Callable[..., str]
@@ -75,7 +75,7 @@ def test_names_that_cannot_be(models: Models, store: Path) -> None:
     assert "is taken" in models("add", GOLDEN, code=2)
     assert "comes with the package" in models("remove", "small-v1", code=2)
     assert "was not added" in models("remove", "../store", code=2)
-    assert bundle_folder("small-v1") == DEFAULT_MODEL
+    assert bundle_folder("small-v1") == built_in()["small-v1"]
 
 
 def test_damage_is_found_and_leaves_nothing(models: Models, store: Path, tmp_path: Path) -> None:

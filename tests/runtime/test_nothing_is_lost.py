@@ -6,13 +6,14 @@ import json
 import os
 
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import srdiff.commands.run as run_command
 from srdiff import ImageError
 from srdiff.jobs.sources import Source, find_sources
 
+from ..models import SMALL
 from .in_process import names, picture
 
 
@@ -37,6 +38,8 @@ EXISTING = ["a_x4.png", "b_x4.png", "out/a.png", "out/b.png", "b_x4_uncertainty.
     recursive=st.booleans(),
     full=st.booleans(),
 )
+# The only job fails, and the ledger is said all the same.
+@example(inputs=["sub"], there=set(), output=None, samples=[], overwrite=False, recursive=False, full=True)
 def test_no_file_is_changed_unasked(
     srdiff_run, tmp_path_factory, monkeypatch, inputs, there, output, samples, overwrite, recursive, full
 ):
@@ -58,7 +61,9 @@ def test_no_file_is_changed_unasked(
 
         monkeypatch.setattr("srdiff.photo.write._encode", no_space)
     words = [*inputs, *samples, *(["-o", output] if output else [])]
-    words += ["--overwrite"] * overwrite + ["--recursive"] * recursive + ["--steps", "1", "--json"]
+    words += (
+        ["--overwrite"] * overwrite + ["--recursive"] * recursive + ["--model", str(SMALL), "--steps", "1", "--json"]
+    )
     result = CliRunner().invoke(run_command.main, [*words, "--engine", "onnxruntime", "--device", "cpu"])
     monkeypatch.undo()
     assert result.exit_code in (0, 2) and "unexpected" not in result.output, result.output

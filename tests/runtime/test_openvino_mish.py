@@ -11,7 +11,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from srdiff.bundle import Bundle
 from srdiff.engines.openvino_mish import fuse_mish
-from srdiff.model_names import DEFAULT_MODEL
+
+from ..models import SMALL
 
 openvino = pytest.importorskip("openvino")
 
@@ -56,7 +57,7 @@ def assert_every_mish_replaced(model: bytes) -> None:
 
 
 def test_all_of_the_built_in_model():
-    assert_every_mish_replaced(Bundle(DEFAULT_MODEL).read("step.onnx"))
+    assert_every_mish_replaced(Bundle(SMALL).read("step.onnx"))
 
 
 @pytest.mark.parametrize("family", ["mindediting", "leiali"])

@@ -21,6 +21,7 @@ from srdiff.photo.photo import Photo
 from srdiff.photo.write import write_photo
 from srdiff.samplers import Sampler
 
+from ..models import SMALL
 from .pictures import encoded, read
 
 FEW = Sampler("dpm++", 8, 1.0, "quadratic")  # fewer leave noise in even areas
@@ -31,7 +32,7 @@ DISC = (230, 200, 90)
 def upscaler() -> Upscaler:
     if not (find_spec("openvino") or find_spec("onnxruntime")):
         pytest.skip("no engine for ONNX here")
-    return Upscaler.from_bundle()
+    return Upscaler.from_bundle(SMALL)
 
 
 def grey_as_rgb(dtype: type = np.uint8) -> np.ndarray:

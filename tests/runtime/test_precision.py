@@ -13,9 +13,10 @@ from srdiff.engines import open_engine
 from srdiff.engines.onnx_float16 import CONVOLUTIONS, half_network
 from srdiff.engines.onnxruntime_engine import OnnxRuntimeEngine
 from srdiff.errors import BundleError, DeviceError, PackageError
-from srdiff.model_names import DEFAULT_MODEL
 from srdiff.sampling import FEEDBACK
 from tests.conftest import Golden
+
+from ..models import SMALL
 
 # As the parity gate of benchmarks/quality.py asks for.
 LEAST_PSNR = 45
@@ -40,7 +41,7 @@ def psnr(first, second):
 
 @pytest.fixture(scope="module")
 def bundle():
-    return Bundle(DEFAULT_MODEL)
+    return Bundle(SMALL)
 
 
 SQUARES = np.kron(np.eye(4, dtype=np.uint8), np.ones((4, 4), np.uint8))[:, :, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,27 +13,30 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from srdiff import Bundle, BundleError, OptionError, Upscaler
 from srdiff.commands.run import main
 from srdiff.manifest import Manifest
-from srdiff.model_names import DEFAULT_MODEL, built_in, bundle_folder
+from srdiff.model_names import DEFAULT_MODEL, MANY_STEPS, built_in, bundle_folder
 from srdiff.samplers import DDPM, FAST, SAMPLERS, SPACINGS, Sampler
+
+from ..models import SMALL
 
 LR = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
 def manifest() -> Manifest:
-    return Bundle(DEFAULT_MODEL).manifest
+    return Bundle(SMALL).manifest
 
 
 @pytest.fixture(scope="module")
 def upscaler() -> Upscaler:
-    return Upscaler.from_bundle("small-v1", engine="onnxruntime", device="cpu")
+    return Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu")
 
 
-def test_the_built_in_model_takes_ten_steps_or_all(manifest: Manifest) -> None:
+def test_small_v1_takes_ten_steps_or_all(manifest: Manifest) -> None:
     assert manifest.sampler() == FAST == manifest.presets["fast"]
     assert manifest.sampler("full") == DDPM
     assert manifest.sampling_label(manifest.sampler()) == "fast: dpm++ eta 1 quadratic, 10 steps"
@@ -45,7 +49,7 @@ def test_the_built_in_model_takes_ten_steps_or_all(manifest: Manifest) -> None:
     spacing=st.none() | st.sampled_from(list(SPACINGS)),
 )
 def test_any_wish_leaves_the_presets_altogether(name, steps, spacing) -> None:
-    manifest = Bundle(DEFAULT_MODEL).manifest
+    manifest = Bundle(SMALL).manifest
     chosen = manifest.sampler(None, name, steps, None, spacing)
     if name is steps is spacing is None:
         assert chosen == FAST
@@ -74,8 +78,8 @@ def test_refusals(manifest: Manifest, upscaler: Upscaler) -> None:
             Sampler(steps=steps)
 
 
-def test_a_student_has_one_way(manifest: Manifest) -> None:
-    student = Bundle(bundle_folder("clean")).manifest
+def test_a_student_has_one_way() -> None:
+    student = Bundle(built_in()["clean"]).manifest
     assert len(student.plan(student.sampler())) == student.student_steps == 1
     for wish in ({"preset": "full"}, {"steps": 5}, {"eta": 1.0}):
         with pytest.raises(OptionError, match=r"clean is a student.*has no other sampler"):
@@ -89,7 +93,7 @@ def edited(tmp_path: Path):
     def edit(**changes):
         folder = tmp_path / "m.srdiff"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(DEFAULT_MODEL, folder)
+        shutil.copytree(SMALL, folder)
         data = json.loads((folder / "manifest.json").read_text())
         for name, value in changes.items():
             data.pop(name)
@@ -117,18 +121,45 @@ def test_damaged_presets_are_a_damaged_bundle(edited, presets) -> None:
 
 
 def test_models_by_name() -> None:
-    assert {"small-v1", "clean"} <= set(built_in())
-    assert bundle_folder() == bundle_folder("small-v1") == DEFAULT_MODEL
+    assert {MANY_STEPS, "clean", "photo"} <= set(built_in())
+    assert bundle_folder() == bundle_folder("photo") == DEFAULT_MODEL
+    assert bundle_folder("small-v1") == built_in()[MANY_STEPS] == SMALL
     with pytest.raises(BundleError, match=r"none of the models here, .*clean, .*small-v1"):
         bundle_folder("samll-v1")
 
 
-def test_from_a_shell(tmp_path: Path) -> None:
-    from PIL import Image
-
+@pytest.fixture()
+def shell(tmp_path: Path):
+    """``srdiff-run`` on one picture: what it says."""
     source = tmp_path / "a.png"
     Image.fromarray(LR).save(source)
-    result = CliRunner().invoke(main, [str(source), "--engine", "onnxruntime", "--device", "cpu"])
-    assert result.exit_code == 0 and "fast: dpm++ eta 1 quadratic, 10 steps" in result.output
-    refused = CliRunner().invoke(main, [str(source), "--preset", "fast", "--steps", "3", "--overwrite"])
-    assert refused.exit_code == 2 and "leave out the one or the other" in refused.output
+
+    def run(*words: str, code: int = 0) -> str:
+        result = CliRunner().invoke(main, [str(source), "--engine", "onnxruntime", "--device", "cpu", *words])
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def test_from_a_shell(shell) -> None:
+    assert "fast: dpm++ eta 1 quadratic, 10 steps" in shell("--model", MANY_STEPS)
+    refused = shell("--model", MANY_STEPS, "--preset", "fast", "--steps", "3", "--overwrite", code=2)
+    assert "leave out the one or the other" in refused
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [["--preset", "fast"], ["--steps", "3"], ["--steps", "2", "--sampler", "ddim"], ["--steps", "2", "--eta", "1"]],
+)
+def test_who_asks_the_default_for_steps_is_told_whom_to_ask(shell, wish: list[str]) -> None:
+    refused = shell(*wish, code=2)
+    assert refused.startswith("Error: photo, the default model, is a student: it makes its picture in 1 step and has")
+    advice = re.search(r"like (--model \S+),", refused)
+    assert advice is not None and refused.count("\n") == 1
+    assert "a_x4.png: 64x64" in shell(*wish, *advice.group(1).split())
+
+
+def test_the_default_takes_all_that_is_no_sampler(shell) -> None:
+    samples = ["--samples", "2", "--average", "--uncertainty", "--consistency"]
+    assert "student, 1 step, fidelity 0.5" in shell(*samples, "--fidelity", "0.5", "--tile", "12", "--overlap", "4")

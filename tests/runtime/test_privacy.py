@@ -22,7 +22,7 @@ sys.addaudithook(noticed)
 
 from srdiff import Upscaler
 upscaler = Upscaler.from_bundle(engine=sys.argv[1], device="cpu")
-upscaler.upscale(np.zeros((8, 8, 3), np.uint8), steps=1)
+upscaler.upscale(np.zeros((8, 8, 3), np.uint8))
 """
 # Calls with which a process writes or reaches out.
 TRACED = "openat,creat,mkdir,mkdirat,connect,sendto,sendmsg,bind"

@@ -20,6 +20,8 @@ from srdiff.progress import Pace, Preview, Progress
 from srdiff.samplers import Sampler
 from srdiff.tiles import Window
 
+from ..models import SMALL
+
 LONG = "a.png: 50.0 megapixels in 300 steps, about 12 min\n"
 SAMPLER = Sampler("ddim", 3, 1.0)
 
@@ -27,7 +29,7 @@ SAMPLER = Sampler("ddim", 3, 1.0)
 @pytest.mark.parametrize(("tile", "sampler"), [(128, SAMPLER), (72, SAMPLER), (72, Sampler("dpm++", 3, 1.0))])
 def test_a_preview_ends_as_the_shrunk_result(tile: int, sampler: Sampler) -> None:
     photo = Photo(np.ascontiguousarray(data.astronaut()[:304:4, :400:4]))
-    upscaler = Upscaler.from_bundle(engine="onnxruntime", device="cpu", tile=tile)
+    upscaler = Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu", tile=tile)
     preview = Preview(photo.pixels, upscaler.bundle.manifest, 100)  # one pixel for each of the input
     told = []
 

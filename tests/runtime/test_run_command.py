@@ -17,10 +17,10 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from srdiff.model_names import DEFAULT_MODEL
+from ..models import SMALL
 
 COMMAND = [sys.executable, "-m", "srdiff.commands.run"]
-QUICK = ["--steps", "1", "--engine", "onnxruntime", "--device", "cpu"]
+QUICK = ["--engine", "onnxruntime", "--device", "cpu"]
 
 
 def run(*arguments: object, cwd: Path, **kwargs: object) -> subprocess.CompletedProcess:
@@ -144,7 +144,7 @@ def test_the_pixel_limit_is_an_option(folder):
 
 
 def test_a_damaged_bundle(folder):
-    shutil.copytree(DEFAULT_MODEL, folder / "m.srdiff")
+    shutil.copytree(SMALL, folder / "m.srdiff")
     with (folder / "m.srdiff" / "step.onnx").open("r+b") as file:
         file.seek(1000)
         byte = file.read(1)
@@ -171,7 +171,7 @@ def test_an_option_that_does_not_exist(folder, options):
 
 
 def test_more_steps_than_the_model_has(folder):
-    assert "1 to 100" in error_of(run("in.png", *QUICK[2:], "--steps", 101, cwd=folder))
+    assert "1 to 100" in error_of(run("in.png", *QUICK, "--model", SMALL, "--steps", 101, cwd=folder))
 
 
 def test_a_suffix_that_cannot_be_written(folder):
@@ -204,7 +204,7 @@ def test_two_inputs_for_one_result(folder):
 
 
 def test_ctrl_c_leaves_nothing(folder):
-    endless = ["--model", "small-v1", "--sampler", "ddpm", "--steps", "100", "--samples", "100", *QUICK[2:]]
+    endless = ["--model", "small-v1", "--sampler", "ddpm", "--steps", "100", "--samples", "100", *QUICK]
     process = subprocess.Popen([*COMMAND, "in.png", *endless], cwd=folder, stderr=subprocess.PIPE)
     maps = Path(f"/proc/{process.pid}/maps")
     while maps.exists() and process.poll() is None and "onnxruntime" not in maps.read_text():

@@ -12,7 +12,7 @@ from .in_process import names, picture
 
 pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full is a Linux device")
 
-RUN = f"{sys.executable} -m srdiff.commands.run --steps 1 --engine onnxruntime --device cpu"
+RUN = f"{sys.executable} -m srdiff.commands.run --engine onnxruntime --device cpu"
 MODELS = Path(sys.executable).with_name("srdiff-models")
 
 

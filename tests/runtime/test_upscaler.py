@@ -1,4 +1,4 @@
-"""The default model on every engine installed: sizes, kinds of image, seeds, threads, tiles."""
+"""A model of many steps on every engine installed: sizes, kinds of image, seeds, threads, tiles."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from srdiff.engines import open_engine
 from srdiff.errors import PackageError
 from srdiff.resize import bicubic
 
+from ..models import SMALL
+
 STEPS = 3
 
 
 @pytest.fixture(scope="module", params=["openvino", "onnxruntime"])
 def upscaler(request: pytest.FixtureRequest) -> Upscaler:
     pytest.importorskip(request.param)
-    return Upscaler.from_bundle(engine=request.param, device="cpu", precision="fp32")
+    return Upscaler.from_bundle(SMALL, engine=request.param, device="cpu", precision="fp32")
 
 
 def test_a_photo_is_enlarged_to_something_like_itself(upscaler, photo):
@@ -50,7 +52,7 @@ def test_threads_get_their_own_results(upscaler, photo):
 def test_engines_agree_to_one_level(photo):
     pytest.importorskip("openvino")  # has no build for Python 3.7
     results = [
-        Upscaler.from_bundle(engine=engine, device="cpu", precision="fp32").upscale(photo, steps=20).astype(int)
+        Upscaler.from_bundle(SMALL, engine=engine, device="cpu", precision="fp32").upscale(photo, steps=20).astype(int)
         for engine in ("openvino", "onnxruntime")
     ]
     assert np.abs(results[0] - results[1]).max() <= 1
@@ -111,14 +113,16 @@ def test_tiles_cannot_be_seen(photo):
     pytest.importorskip("openvino")  # has no build for Python 3.7
     image = bicubic(skimage.data.astronaut(), 128, 128)[:, :24]
     whole, tiled = (
-        Upscaler.from_bundle(engine="openvino", device="cpu", precision="fp32", tile=tile).upscale(image, steps=10)
+        Upscaler.from_bundle(SMALL, engine="openvino", device="cpu", precision="fp32", tile=tile).upscale(
+            image, steps=10
+        )
         for tile in (256, 96)
     )
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
 def test_compiled_shapes_do_not_pile_up(photo):
-    upscaler = Upscaler.from_bundle(engine="onnxruntime", device="cpu")
+    upscaler = Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu")
     for height in range(2, 16, 2):
         upscaler.upscale(photo[:height], steps=1)
     assert len(upscaler._graphs.names()) <= 8
@@ -165,16 +169,16 @@ def test_a_named_device_that_is_absent_is_an_error():
 
 def test_bf16_stays_near_float32_where_the_cpu_has_it(photo):
     try:
-        fast = Upscaler.from_bundle(engine="openvino", device="cpu", precision="bf16")
+        fast = Upscaler.from_bundle(SMALL, engine="openvino", device="cpu", precision="bf16")
     except (DeviceError, PackageError):
         pytest.skip("this CPU has no bf16")
-    exact = Upscaler.from_bundle(engine="openvino", device="cpu", precision="fp32")
+    exact = Upscaler.from_bundle(SMALL, engine="openvino", device="cpu", precision="fp32")
     difference = fast.upscale(photo).astype(float) - exact.upscale(photo)
     assert 10 * np.log10(255**2 / (difference**2).mean()) > 45
 
 
 def test_many_threads_share_one_compilation(photo):
-    upscaler = Upscaler.from_bundle(engine="onnxruntime", device="cpu")
+    upscaler = Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu")
     compiled = []
     compile_once = upscaler.engine.compile
     upscaler.engine.compile = lambda model, shapes: compiled.append(1) or compile_once(model, shapes)  # type: ignore

@@ -36,7 +36,7 @@ def by_command(path: Path, *options: str) -> bytes:
 def test_dropped_looked_at_compared_and_taken_home(tab: Tab, tmp_path: Path) -> None:
     path = photo(tmp_path, "in.png")
     tab.wait("#limits:not(:empty)")
-    tab.set(seed=7)
+    tab.set(model="small-v1", seed=7)
     tab.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
     tab.wait(PREVIEW)
     assert "of 10" in tab.page.inner_text("li .words")
@@ -44,7 +44,7 @@ def test_dropped_looked_at_compared_and_taken_home(tab: Tab, tmp_path: Path) -> 
     tab.wait(RESULT)
     move_the_line(tab)
     name, content = tab.download()
-    assert name == "in_x4.png" and content == by_command(path, "--seed", "7")
+    assert name == "in_x4.png" and content == by_command(path, "--seed", "7", "--model", "small-v1")
     assert "seed 7" in tab.page.inner_text("#facts")
 
 
@@ -114,6 +114,8 @@ def test_several_with_samples_and_what_is_invented(tab: Tab, tmp_path: Path) -> 
 
 def test_windows_of_a_model_of_one_step_appear(tab: Tab, tmp_path: Path) -> None:
     tab.wait("#limits:not(:empty)")
+    assert tab.page.input_value("[name=model]") == "photo" and tab.page.is_visible("#dial")
+    tab.set(model="small-v1")
     assert not tab.page.is_visible("#dial")
     tab.set(model="clean", fidelity=0.5)
     assert tab.page.is_disabled("[name=preset]") and tab.page.is_visible("#dial")
@@ -128,6 +130,7 @@ def test_windows_of_a_model_of_one_step_appear(tab: Tab, tmp_path: Path) -> None
 def test_a_pasted_photo_is_cancelled_and_made_again(tab: Tab, tmp_path: Path, served: Process) -> None:
     path = photo(tmp_path, "in.jpg", 48)
     tab.wait("#limits:not(:empty)")
+    tab.set(model="small-v1")
     tab.set(preset="full")
     tab.page.evaluate(PASTE, [path.name, base64.b64encode(path.read_bytes()).decode()])
     tab.wait(PREVIEW)

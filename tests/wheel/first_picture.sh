@@ -27,7 +27,7 @@ for version in $PYTHONS; do
   for command in "env-$version"/bin/srdiff-*; do
     [ -s "env-$version/share/man/man1/$(basename "$command").1" ] || { echo "no manual page of $command"; exit 1; }
   done
-  run "env-$version/bin/srdiff-run" "$photo" -o "out-$version.png" --steps 1
+  run "env-$version/bin/srdiff-run" "$photo" -o "out-$version.png"
   "env-$version/bin/python" - "out-$version.png" <<'CHECK'
 import sys
 import numpy

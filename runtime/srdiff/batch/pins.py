@@ -7,6 +7,7 @@ import json
 import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Dict
 
 import numpy
@@ -15,6 +16,7 @@ import PIL
 from ..bundle import MANIFEST_NAME
 from ..jobs.work import JobSettings
 from ..machine import usable_cpus
+from ..model_names import built_in
 from ..upscaler import Upscaler
 
 # Plain values by name, as JSON has them.
@@ -30,7 +32,7 @@ def pins_of(upscaler: Upscaler, settings: JobSettings) -> Pins:
     engine, manifest = upscaler.engine, upscaler.bundle.manifest
     library = sys.modules.get(engine.name)  # imported when the engine was opened
     pins = {
-        "bundle": hashlib.sha256((upscaler.bundle.path / MANIFEST_NAME).read_bytes()).hexdigest(),
+        "bundle": _hash_of(upscaler.bundle.path),
         "engine": engine.name,
         "device": re.sub(r":\d+", "", engine.device),
         "precision": engine.precision,
@@ -61,7 +63,7 @@ def fingerprint(pins: Pins) -> str:
 
 
 def differences(pins: Pins, others: Pins) -> str:
-    """What of them is not the same, for a sentence: ``seed 0 for 7, precision bf16 for fp32``."""
+    """What of them is not the same, for a sentence: ``bundle small-v1 for photo, seed 0 for 7``."""
     flat, other = _flat(pins), _flat(others)
     names = [name for name in {**flat, **other} if flat.get(name) != other.get(name)]
     return ", ".join(f"{name} {_word(flat.get(name))} for {_word(other.get(name))}" for name in names)
@@ -80,4 +82,14 @@ def _flat(pins: Pins) -> Pins:
 
 def _word(value: Any) -> str:
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
-    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
+    return _model_of(text) if re.fullmatch("[0-9a-f]{64}", text) else text
+
+
+def _model_of(bundle: str) -> str:
+    """A built-in model's name by the hash of its bundle; of any other the beginning of the hash."""
+    return {_hash_of(folder): name for name, folder in built_in().items()}.get(bundle, bundle[:12])
+
+
+def _hash_of(bundle: Path) -> str:
+    """SHA-256 of a bundle's manifest, which holds those of all files."""
+    return hashlib.sha256((bundle / MANIFEST_NAME).read_bytes()).hexdigest()

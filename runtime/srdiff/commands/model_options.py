@@ -8,7 +8,7 @@ from typing import Any, Callable, TypeVar
 import click
 
 from ..engines import DEVICES, ENGINES, PRECISIONS
-from ..model_names import built_in
+from ..model_names import DEFAULT_MODEL, MANY_STEPS, built_in
 from ..photo.read import DEFAULT_MAX_PIXELS
 from ..samplers import SAMPLERS, SPACINGS
 from .devices import print_devices
@@ -31,7 +31,7 @@ class Size(click.ParamType):
 _OPTIONS = (
     click.option(
         "--model",
-        help=f"Bundle folder, or one that is built in: {', '.join(built_in())}.  [default: small-v1]",
+        help=f"Bundle folder, or one that is built in: {', '.join(built_in())}.  [default: {DEFAULT_MODEL.stem}]",
     ),
     click.option(
         "--seed",
@@ -40,9 +40,15 @@ _OPTIONS = (
         show_default=True,
         help="Of the noise; another seed, another picture.",
     ),
-    click.option("--preset", help="Sampler, steps, eta and spacing by a name of the model's.  [default: the model's]"),
     click.option(
-        "--steps", type=click.IntRange(1), help="Up to the model's timesteps.  [default: the preset's, else all]"
+        "--preset",
+        help=f"Of models of many steps, like {MANY_STEPS}: sampler, steps, eta and spacing by a name.  "
+        "[default: the model's]",
+    ),
+    click.option(
+        "--steps",
+        type=click.IntRange(1),
+        help="Of them, up to the model's timesteps.  [default: the preset's, else all]",
     ),
     click.option("--sampler", type=click.Choice(list(SAMPLERS)), help="[default: the preset's, else ddpm]"),
     click.option(

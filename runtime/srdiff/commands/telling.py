@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ..batch.ledger import Ledger
 from ..batch.verify import VERIFIED
+from ..errors import SRDiffError
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
@@ -101,21 +102,24 @@ class Teller:
         """Tell each outcome as it comes, and where they are written down; leave with the worst failure's exit code."""
         counts: Counter[str] = Counter()
         worst = 0
+        alone: SRDiffError | None = None
         report = Report()
         for outcome, how in outcomes:
             counts[outcome.status] += 1
             if self._as_json:
                 report.tell(json.dumps(self._as_record(outcome, how)))
-            if outcome.error is not None:
-                if self._jobs == 1:
-                    raise outcome.error
+            if outcome.error is None:
+                self._tell(outcome, how)
+            elif self._jobs == 1:
+                alone = outcome.error
+            else:
                 say(f"Error: {outcome.error}")
                 worst = max(worst, outcome.error.exit_code)
-            else:
-                self._tell(outcome, how)
         if ledger is not None:
             torn = f" ({ledger.torn} damaged lines in it were passed over)" if ledger.torn else ""
             self._say(f"ledger: {ledger.path}{torn}")
+        if alone is not None:
+            raise alone
         if self._jobs != 1 or counts[VERIFIED]:
             made = f"{counts[DONE]} enlarged, {counts[SKIPPED]} skipped"
             self._say(f"{f'{counts[VERIFIED]} verified' if counts[VERIFIED] else made}, {counts[FAILED]} failed")
