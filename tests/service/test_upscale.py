@@ -32,7 +32,8 @@ def test_the_bytes_of_srdiff_run(client: TestClient, tmp_path: Path, query: str,
     source = tmp_path / "in.png"
     source.write_bytes(png())
     target = tmp_path / ("out.webp" if "webp" in query else "out.png")
-    ran = CliRunner().invoke(main, [str(source), "-o", str(target), "--model", "small-v1", "--engine", "onnxruntime", *options])
+    fixed = [str(source), "-o", str(target), "--model", "small-v1", "--engine", "onnxruntime"]
+    ran = CliRunner().invoke(main, [*fixed, *options])
     assert ran.exit_code == 0, ran.output
     answer = client.post(f"/v1/upscale?{query}", content=png())
     assert answer.status_code == 200, answer.text
