@@ -31,7 +31,7 @@ class Cluster:
         requests_per_second: that the store takes; each image is one read and one write.
         bytes_per_second: of the store, both ways together.
         image_bytes: that an image's input and result have together.
-        lines_per_second: that the ledger takes.
+        lines_per_second: that the ledger takes; each image has two.
     """
 
     seconds: float
@@ -54,7 +54,7 @@ def simulate(cluster: Cluster, workers: int, images: int, seed: int = 0) -> tupl
         "scheduler": 1 / cluster.blocks_per_second,
         "requests": 2 * cluster.block / cluster.requests_per_second,
         "bytes": cluster.block * cluster.image_bytes / cluster.bytes_per_second,
-        "ledger": cluster.block / cluster.lines_per_second,
+        "ledger": 2 * cluster.block / cluster.lines_per_second,
     }
     free = dict.fromkeys(service, 0.0)  # when each part is next idle
     ready = [(0.0, worker) for worker in range(workers)]

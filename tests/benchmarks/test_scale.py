@@ -17,7 +17,7 @@ def test_few_workers_are_the_limit() -> None:
         ("scheduler", Cluster(1.0, blocks_per_second=10.0)),
         ("requests", Cluster(1.0, requests_per_second=160.0)),
         ("bytes", Cluster(1.0, bytes_per_second=80e6, image_bytes=1e6)),
-        ("ledger", Cluster(1.0, lines_per_second=80.0)),
+        ("ledger", Cluster(1.0, lines_per_second=160.0)),
     ],
 )
 def test_each_shared_part_can_be_the_limit(part: str, limit: Cluster) -> None:

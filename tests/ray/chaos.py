@@ -25,6 +25,7 @@ from srdiff.commands.interruption import INTERRUPTED
 from .cluster import NODE, QUICK, pictures, three_nodes
 
 WAIT = 300  # seconds without a new result
+LATE = 5  # drivers that may end before they are interrupted
 MISSING = "in/none.png"
 FAILURES = 2  # the exit code
 
@@ -97,6 +98,7 @@ class Chaos:
         self.counts = {"workers": 0, "nodes": 0, "drivers": 0, "cancels": 0}
         self._folder = folder
         self._rng = rng
+        self._late = 0
         self._cluster: Cluster = three_nodes()
         self._driver = self._start()
 
@@ -104,7 +106,7 @@ class Chaos:
         words = command(self._folder, "out", "--ray", self._cluster.address)
         with (self._folder / "driver.log").open("ab") as log:
             self._begun = log.tell()
-            return subprocess.Popen(words, cwd=self._folder, stderr=log)
+            return subprocess.Popen(words, cwd=self._folder, stderr=log, preexec_fn=_hear_interrupts)
 
     @property
     def done(self) -> int:
@@ -156,6 +158,8 @@ class Chaos:
         code = self._driver.wait(timeout=WAIT)
         assert code in (INTERRUPTED, FAILURES), self._log()  # it may have ended just then
         self.counts["cancels"] += code == INTERRUPTED
+        self._late += code != INTERRUPTED
+        assert self._late < LATE, "it ends as if nobody had interrupted it"
         while self._workers():
             assert time.monotonic() < deadline, "workers outlive a driver that was interrupted"
             time.sleep(0.05)
@@ -186,6 +190,11 @@ class Chaos:
     @staticmethod
     def _raylet(node: Any) -> int:
         return int(node.all_processes["raylet"][0].process.pid)
+
+
+def _hear_interrupts() -> None:
+    """What a shell starts in the background does not."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def map_workers() -> list[tuple[int, int]]:
