@@ -1,4 +1,4 @@
-"""Draws demo.png, the figures of how_it_works.md and the gallery from real runs: ``python docs/draw_figures.py``."""
+"""Draws the figures of how_it_works.md and the gallery from real runs: ``python docs/draw_figures.py``."""
 
 from __future__ import annotations
 
@@ -91,17 +91,8 @@ def gallery() -> None:
         Image.fromarray(np.ascontiguousarray(sheet)).save(GALLERY / f"{name}_crops.webp", quality=90)
 
 
-def demo() -> None:
-    """Bicubic, the default model, the original."""
-    truth = data.astronaut()[:384, 60:444]
-    lr = bicubic(truth, 96, 96)
-    between = np.full((384, 8, 3), 255, np.uint8)
-    row = [bicubic(lr, 384, 384), between, Upscaler.from_bundle().upscale(lr), between, truth]
-    Image.fromarray(np.hstack(row)).save(HERE / "demo.png", optimize=True)
-
-
 if __name__ == "__main__":
     for folder in (FIGURES, GALLERY):
         folder.mkdir(exist_ok=True)
-    for draw in (demo, coefficients, stages, windows, gallery):
+    for draw in (coefficients, stages, windows, gallery):
         draw()

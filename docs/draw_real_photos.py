@@ -1,6 +1,7 @@
 """Draws the pictures of real_photos.md, what people have and what comes of it: ``python docs/draw_real_photos.py``.
 
 From left to right: the input's pixels, bicubic, clean, photo. All photos are public domain or CC0, from scikit-image.
+Also front.webp, the first that a visitor sees: bicubic above, photo below.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ FOLDER = Path(__file__).parent / "real_photos"
 SIDE = 72  # of the part that is shown, in input pixels
 
 
-def part(image: np.ndarray, top: int, left: int) -> np.ndarray:
-    """[72, 72, 3] of a photo, grey or colour."""
-    shown = image[top : top + SIDE, left : left + SIDE]
+def part(image: np.ndarray, top: int, left: int, side: int = SIDE) -> np.ndarray:
+    """[side, side, 3] of a photo, grey or colour."""
+    shown = image[top : top + side, left : left + side]
     return np.ascontiguousarray(shown if shown.ndim == 3 else np.repeat(shown[..., None], 3, axis=2))
 
 
@@ -79,6 +80,20 @@ INPUTS: dict[str, Callable[[], np.ndarray]] = {
     "dusk_jpeg": lambda: jpeg(dusk(), 30),
 }
 
+FRONT_SIDE = 96
+# A cup with noise, and what a camera stored.
+FRONT: list[Callable[[], np.ndarray]] = [
+    lambda: part(noisy(shrunk(data.coffee(), 3), 8), 20, 40, FRONT_SIDE),
+    lambda: part(data.chelsea(), 80, 150, FRONT_SIDE),
+    lambda: part(data.rocket(), 150, 280, FRONT_SIDE),
+]
+
+
+def front(photo: Upscaler) -> None:
+    side = 4 * FRONT_SIDE
+    columns = [np.concatenate([bicubic(lr, side, side), photo.upscale(lr)]) for lr in (make() for make in FRONT)]
+    Image.fromarray(np.concatenate(columns, axis=1)).save(FOLDER.with_name("front.webp"), quality=88, method=6)
+
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
@@ -88,6 +103,7 @@ def main() -> None:
         pixels = np.repeat(np.repeat(lr, 4, axis=0), 4, axis=1)
         row = [pixels, bicubic(lr, 4 * SIDE, 4 * SIDE), *(model.upscale(lr) for model in models)]
         Image.fromarray(np.concatenate(row, axis=1)).save(FOLDER / f"{name}.webp", quality=88, method=6)
+    front(models[1])
 
 
 if __name__ == "__main__":

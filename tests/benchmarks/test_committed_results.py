@@ -20,9 +20,9 @@ PHOTO_CARD = CARD.with_name("PHOTO_MODEL_CARD.md")
 COLUMNS = {"psnr_y": 2, "lpips": 3, "flip": 3, "lr_psnr": 1}
 
 
-def mean(data: str, method: str, measure: str) -> float:
-    """Of a row of clean's result whose name ends so."""
-    document = json.loads((RESULTS / "clean.json").read_text(encoding="utf-8"))
+def mean(data: str, method: str, measure: str, file: str = "clean") -> float:
+    """Of a row of a file's result whose name ends so."""
+    document = json.loads((RESULTS / f"{file}.json").read_text(encoding="utf-8"))
     (table,) = [entry for entry in document["tables"] if entry["data"] == data]
     (row,) = [row for row in table["rows"] if row["method"].endswith(method)]
     return row["mean"][measure]
@@ -43,6 +43,23 @@ def test_readme_says_what_was_measured(page: str) -> None:
     assert said == [tuple(f"{mean('Set5', '1 step', key):.{COLUMNS[key]}f}" for key in ("psnr_y", "lpips"))]
     (card,) = re.findall(r"^\| photo (?:\| \S+ ){2}\| (\S+) \| (\S+) \|", PHOTO_CARD.read_text("utf-8"), re.MULTILINE)
     assert re.findall(r"^\| `photo`.* \| 1 \| (\S+) \| (\S+) \|", text, re.MULTILINE) == [card]
+    assert re.findall(r"^- .*LPIPS.*(0\.\d{3}).*(0\.\d{3})", text, re.MULTILINE) == [
+        (card[1], f"{mean('Set5', 'bicubic', 'lpips'):.3f}")
+    ]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_readme_says_what_many_steps_have(page: str) -> None:
+    """``fast`` of its file, ``full`` of the table that was recorded by hand."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    fast = tuple(f"{mean('Set5', '10 steps', key, 'fast'):.{COLUMNS[key]}f}" for key in ("psnr_y", "lpips"))
+    assert re.findall(r"^\| `small-v1`, `fast` \| 10 \| (\S+) \| (\S+) \|", text, re.MULTILINE) == [fast]
+    sweep = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8").partition("<!-- sweep -->")[2]
+    psnr, lpips = re.findall(
+        r"^\| openvino bf16, ddpm, 100 steps \| (\S+)(?: \| \S+){3} \| (\S+)", sweep, re.MULTILINE
+    )[0]
+    full = (psnr, f"{float(lpips):.3f}")
+    assert re.findall(r"^\| `small-v1`, `full` \| 100 \| (\S+) \| (\S+) \|", text, re.MULTILINE) == [full]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""README's table of what a result keeps, by reading and writing files: ``python -m tests.runtime.kept_table``.
+"""The table of docs/enlarge.md, what a result keeps: ``python -m tests.runtime.kept_table`` reads and writes files.
 
 Each file is made without the project's own writers, holds one thing beside its picture, and is read, written in each
 format and read again.
@@ -86,7 +86,7 @@ def exif(size: int = 4) -> bytes:
 
 
 def things() -> dict[str, Thing]:
-    """By the name that README has for them, in the order of its rows: a table, hence its length."""
+    """By the name that the table has for them, in the order of its rows: a table, hence its length."""
     gamma = (b"gAMA", struct.pack(">I", 100_000))
     deep = (PICTURE * np.uint16(257)).astype(np.uint16)
     key = np.dstack([PICTURE, PICTURE[..., :1]])

@@ -21,7 +21,7 @@ from srdiff.photo.write import FORMATS, write_photo
 from .kept_table import IPTC, XMP, deep_tiff, exif, jpeg_with, png_with, raw_profile, resource, table
 from .pictures import SRGB, encoded, png_bytes, read, refused, smooth, with_metadata
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "enlarge.md"
 
 
 def written(photo: Photo, format: str) -> bytes:
@@ -31,7 +31,7 @@ def written(photo: Photo, format: str) -> bytes:
 
 
 def test_readme_has_the_table_of_what_is_kept() -> None:
-    assert table() in README.read_text(encoding="utf-8"), "print it with python -m tests.runtime.kept_table"
+    assert table() in PAGE.read_text(encoding="utf-8"), "print it with python -m tests.runtime.kept_table"
 
 
 def full(dtype: type) -> Photo:
