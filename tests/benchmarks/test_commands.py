@@ -7,7 +7,7 @@ import importlib
 import pytest
 from click.testing import CliRunner
 
-COMMANDS = ["folder", "latency", "quality", "scale", "tiles", "train_step"]
+COMMANDS = ["few_steps", "folder", "latency", "quality", "scale", "tiles", "train_step"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

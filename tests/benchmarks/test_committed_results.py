@@ -6,12 +6,13 @@ import json
 import re
 from pathlib import Path
 
+import few_steps
 import flicker
 import pytest
 from common.tables import around_marks
 from grading import report
 
-MARKDOWN = {"flicker": flicker.markdown}  # of results that are not quality.py's
+MARKDOWN = {"few_steps": few_steps.markdown, "flicker": flicker.markdown}  # of results that are not quality.py's
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 CARD = ROOT / "runtime" / "srdiff" / "models" / "CLEAN_MODEL_CARD.md"
