@@ -136,7 +136,7 @@ def test_an_image_that_ends_its_worker_costs_itself(address, tmp_path):
 
 @pytest.mark.slow
 def test_killed_workers_nodes_and_drivers(tmp_path):
-    """17 kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos --images 300 --kills 20``."""
+    """20 kills over 300 images have been seen to do no harm: ``python -m tests.ray.chaos --images 300 --kills 20``."""
     survive(tmp_path, images=24, kills=4, rng=random.Random(0))
 
 
