@@ -44,7 +44,7 @@ def main(images: int, kills: int, seed: int) -> None:
 def survive(folder: Path, images: int, kills: int, rng: random.Random) -> str:
     """Raises AssertionError where a result is missing, another than without a cluster, or half-written."""
     wrong = spoilt_pictures(folder, images, "whole", "out")
-    assert run(folder, "whole").returncode == FAILURES
+    assert run(folder, "whole", MISSING).returncode == FAILURES
     chaos = Chaos(folder, rng)
     try:
         kinds = [chaos.worker, chaos.node, chaos.driver, chaos.cancel]
@@ -54,7 +54,7 @@ def survive(folder: Path, images: int, kills: int, rng: random.Random) -> str:
         chaos.finish()
     finally:
         chaos.close()
-    again = run(folder, "out", "--retry-failed")
+    again = run(folder, "out", MISSING, "--retry-failed")
     assert again.returncode == FAILURES, again.stderr.decode()
     expected, found = results(folder / "whole"), results(folder / "out")
     assert found == expected, f"{len(found)} of {len(expected)} results, some of them others"
@@ -63,12 +63,12 @@ def survive(folder: Path, images: int, kills: int, rng: random.Random) -> str:
     assert len(found) == images - 3 == len(entries) - len(wrong)
     left = [name for name in os.listdir(folder / "out") if name.startswith(".")]
     assert not left, f"half-written: {left}"
-    assert f"{images - 3} verified, 4 failed" in run(folder, "out", "--verify").stderr.decode()
+    assert f"{images - 3} verified, 4 failed" in run(folder, "out", MISSING, "--verify").stderr.decode()
     return ", ".join(f"{count} {kind}" for kind, count in chaos.counts.items())
 
 
-def command(folder: Path, output: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "srdiff.commands.run", "in", MISSING, "-o", output, *QUICK, *arguments]
+def command(output: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "srdiff.commands.run", "in", "-o", output, *QUICK, *arguments]
 
 
 def spoilt_pictures(folder: Path, images: int, *outputs: str) -> set[str]:
@@ -82,7 +82,7 @@ def spoilt_pictures(folder: Path, images: int, *outputs: str) -> set[str]:
 
 
 def run(folder: Path, output: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command(folder, output, *arguments), cwd=folder, stderr=subprocess.PIPE)
+    return subprocess.run(command(output, *arguments), cwd=folder, stderr=subprocess.PIPE)
 
 
 def results(folder: Path) -> dict[str, str]:
@@ -103,7 +103,7 @@ class Chaos:
         self._driver = self._start()
 
     def _start(self) -> subprocess.Popen[bytes]:
-        words = command(self._folder, "out", "--ray", self._cluster.address)
+        words = command("out", MISSING, "--ray", self._cluster.address)
         with (self._folder / "driver.log").open("ab") as log:
             self._begun = log.tell()
             return subprocess.Popen(words, cwd=self._folder, stderr=log, preexec_fn=_hear_interrupts)

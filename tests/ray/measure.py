@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from .chaos import FAILURES, command, map_workers, results, run, spoilt_pictures, survive
+from .chaos import FAILURES, MISSING, command, map_workers, results, run, spoilt_pictures, survive
 from .cluster import pictures, three_nodes
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -38,12 +38,12 @@ def main(images: int, kills: int, long: int) -> None:
 def the_same_everywhere(folder: Path, images: int) -> str:
     """Alone, as three shards, on three nodes."""
     wrong = spoilt_pictures(folder, images, "alone", "shards", "nodes")
-    assert run(folder, "alone").returncode == FAILURES
+    assert run(folder, "alone", MISSING).returncode == FAILURES
     for shard in range(3):
-        run(folder, "shards", "--shard", f"{shard}/3")
+        run(folder, "shards", MISSING, "--shard", f"{shard}/3")
     cluster = three_nodes()
     try:
-        assert run(folder, "nodes", "--ray", cluster.address).returncode == FAILURES
+        assert run(folder, "nodes", MISSING, "--ray", cluster.address).returncode == FAILURES
     finally:
         cluster.shutdown()
     expected = results(folder / "alone")
@@ -91,7 +91,7 @@ def memory(folder: Path, images: int) -> str:
 
 
 def grown(folder: Path, output: str, images: int, arguments: list[str]) -> float:
-    process = subprocess.Popen(command(folder, output, *arguments), cwd=folder, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command(output, MISSING, *arguments), cwd=folder, stderr=subprocess.DEVNULL)
     samples = []
     while process.poll() is None:
         who = [worker for worker, _ in map_workers()] if arguments else [process.pid]
