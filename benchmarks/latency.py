@@ -18,7 +18,7 @@ from racing.shapes import Shape, parse_shapes
 from racing.standings import Standing, standings
 from tqdm import tqdm
 
-from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.commands.command import table as columns
@@ -128,6 +128,7 @@ def main(
 def _plot(report: LatencyReport, file: Path) -> None:
     from racing.latency_plot import plot
 
+    make_folder(file)
     with atomic_file(file) as temporary:
         plot(report, temporary)
 

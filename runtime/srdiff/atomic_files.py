@@ -12,6 +12,7 @@ from .errors import OutputError
 from .unfinished_files import forget, new_name
 
 _ADVICE = {
+    errno.ENOENT: "create its folder first",
     errno.ENOTDIR: "choose a folder that is one",
     errno.EISDIR: "add a file name to the folder",
     errno.EACCES: "choose a folder that you may write to",
@@ -25,7 +26,7 @@ _ADVICE = {
 @contextmanager
 def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Iterator[Path]:
     """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends and the
-    disk has it. Its folder is made if need be.
+    disk has it.
 
     Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
     stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
@@ -42,7 +43,6 @@ def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Ite
         final = path.resolve()
         if final.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        final.parent.mkdir(parents=True, exist_ok=True)
         # No mkstemp: its files are private whatever the umask.
         temporary = final.with_name(new_name(final.suffix))
         try:
@@ -67,7 +67,7 @@ def cannot_write(name: Path | str, error: OSError) -> OutputError:
 
 def require_writable(path: Path) -> None:
     """Try to write where the file will be, before hours of work rather than after them. Nothing of it stays: what is
-    refused later leaves no empty folder.
+    refused later leaves no empty folder. :func:`make_folder` comes before the file.
 
     Raises:
         OutputError: a file cannot be made there.
@@ -81,6 +81,18 @@ def require_writable(path: Path) -> None:
         probe.touch()
         probe.unlink()
         forget(probe.name)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """The file's folder, if it is not there.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
 

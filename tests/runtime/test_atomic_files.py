@@ -10,7 +10,7 @@ from typing import Iterator
 
 import pytest
 
-from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.errors import OutputError
 
 NOBODY = 65534
@@ -45,13 +45,12 @@ def test_a_folder_without_write_permission(locked):
     assert os.listdir(locked) == []
 
 
-def test_a_folder_is_made_with_its_file_and_not_before(tmp_path):
+def test_a_folder_that_can_be_made(tmp_path):
     target = tmp_path / "new" / "deeper" / "out.png"
     require_writable(target)
     assert os.listdir(tmp_path) == []
-    with atomic_file(target) as temporary:
-        temporary.write_bytes(b"whole")
-    assert os.listdir(target.parent) == ["out.png"]
+    make_folder(target)
+    assert os.listdir(tmp_path / "new" / "deeper") == []
 
 
 def test_a_file_where_a_folder_would_have_to_be(tmp_path):

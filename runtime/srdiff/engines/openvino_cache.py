@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
-from ..atomic_files import atomic_file, cannot_write, require_writable
+from ..atomic_files import atomic_file, make_folder, require_writable
 from ..errors import OptionError, OutputError
 
 # Those used last; each shape that is met adds one per graph, of about the size of the graph.
@@ -34,10 +34,7 @@ class CompiledModels:
     """
 
     def __init__(self, folder: Path, core: Any, config: dict[str, str]) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise cannot_write(folder, error) from error
+        make_folder(folder / "any")
         require_writable(folder / "any")
         if hasattr(os, "getuid"):
             found = folder.stat()

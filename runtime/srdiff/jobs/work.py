@@ -11,7 +11,7 @@ from typing import Any, Callable, Iterator
 
 import numpy as np
 
-from ..atomic_files import require_writable
+from ..atomic_files import make_folder, require_writable
 from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError, one_line
 from ..photo.photo import Photo
@@ -196,6 +196,8 @@ class Piece:
         with self._stage():
             shown = result if self._shrink_to is None else shrunk(result, *self._shrink_to)
             before = None if target is None or self._promise is None else partial(self._promise, target)
+            if target is not None:
+                make_folder(target)
             write_photo(shown, target or output_bytes(), self.job.format, self.settings.quality, before)
             self._size = (shown.pixels.shape[1], shown.pixels.shape[0])
             if target is not None:

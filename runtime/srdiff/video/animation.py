@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..atomic_files import atomic_file, require_writable
+from ..atomic_files import atomic_file, make_folder, require_writable
 from ..errors import ImageError, OptionError
 from ..jobs.work import JobSettings
 from ..machine import usable_memory
@@ -117,6 +117,7 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
     if format == "GIF":
         made, lost = _with_palette(made)
         unkept.append(lost)
+    make_folder(target)
     with atomic_file(target) as temporary:
         _save(made, animation, format, temporary)
     return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)

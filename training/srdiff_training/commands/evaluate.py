@@ -10,7 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.commands.command import Command
 from srdiff.commands.saying import tell
 from srdiff.engines import ENGINES, PRECISIONS
@@ -99,6 +99,7 @@ def main(
     tell(f"{fill(definitions(setting), 100)}\n\n{report(rows)}")
     if json_file is not None:
         facts = {"data": pairs.name, **vars(setting), "definitions": definitions(setting), "models": described}
+        make_folder(json_file)
         with atomic_file(json_file) as temporary:
             temporary.write_text(json.dumps({**facts, **as_json(rows)}, indent=1) + "\n", encoding="utf-8")
     _require_parity([(row.parity, row.image) for row in rows if row.parity is not None], models)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Dict, Iterator
 
-from srdiff.atomic_files import atomic_file, cannot_write, require_writable
+from srdiff.atomic_files import atomic_file, cannot_write, make_folder, require_writable
 from srdiff.errors import OptionError
 from srdiff.unfinished_files import remove_leftovers
 
@@ -105,6 +105,8 @@ class Record:
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Writes the record before the block and after it, however it ends."""
+        for side in self._sides:
+            make_folder(side / IMAGES)
         self.write()
         try:
             yield

@@ -12,7 +12,7 @@ import yaml
 from mindspore import Parameter, nn
 from tqdm import tqdm
 
-from srdiff.atomic_files import atomic_file, require_writable
+from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.errors import CheckpointError, OptionError, OutputError, TrainingError
 from srdiff.unfinished_files import remove_leftovers
 
@@ -81,6 +81,7 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     )
     crops = Crops(photos, settings, progress.step, devices.rank, devices.count)
     if devices.leads:
+        make_folder(folder / SETTINGS_NAME)
         remove_leftovers(folder)
         with atomic_file(folder / SETTINGS_NAME) as temporary:
             temporary.write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
