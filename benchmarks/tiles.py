@@ -67,7 +67,7 @@ def main(
     head = ["Photo", "Overlap", "Largest difference, levels", "Off by more than 1", "Off by 1 or more", "Time"]
     text = (
         f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}, {cpu_name()}; "
-        f"{size}x{size} input, windows of at most {tile}x{tile}.\n\n{table(head, rows)}"
+        f"{size}x{size} input, windows of at most {tile}x{tile} pixels.\n\n{table(head, rows)}"
     )
     show(under(typed_command("tiles.py"), text), insert_file, mark)
 

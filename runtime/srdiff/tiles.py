@@ -54,6 +54,31 @@ def _unlike_one(weight: np.ndarray) -> list[slice]:
     return [slice(None, ones[0]), slice(ones[-1] + 1, None)]
 
 
+def fit_window(height: int, width: int, tile: int, overlap: int, multiple: int) -> tuple[int, int]:
+    """The window (rows, columns) for an image: of at most tile x tile pixels, and as square as fits the image.
+
+    Where it saves a thirtieth of the pixels or more it is another, with sides of half to twice the tile: windows that
+    reach from edge to edge share nothing there. Of 512x384 with a tile of 384, two windows of 274x388 take a tenth
+    less time than four of 274x210 (measured).
+
+    All in LR pixels; height and width, and so the result, are multiples of ``multiple``.
+
+    Raises:
+        OptionError: as :func:`fit_tile`.
+    """
+
+    def computed(window: tuple[int, int]) -> int:
+        return _count(height, window[0], overlap) * _count(width, window[1], overlap) * window[0] * window[1]
+
+    square = (fit_tile(height, tile, overlap, multiple), fit_tile(width, tile, overlap, multiple))
+    shortest = max(tile // 2 // multiple * multiple, _least(overlap, multiple))
+    sides = range(shortest, 2 * tile + 1, multiple)
+    rows, columns = ({fit_tile(size, side, overlap, multiple) for side in sides} for size in (height, width))
+    others = [(row, column) for row in sorted(rows) for column in sorted(columns) if row * column <= tile * tile]
+    best = min(others, key=computed)
+    return best if 30 * computed(best) <= 29 * computed(square) else square
+
+
 def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     """The smallest window, at most ``tile``, that covers ``size`` with as few windows as ``tile`` does.
 
@@ -65,7 +90,7 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     if overlap < 0 or overlap % multiple:
         nearest = max(round(overlap / multiple), 0) * multiple
         raise OptionError(f"an overlap of {overlap} was asked for; it is a multiple of {multiple}: take {nearest}")
-    least = (2 * overlap // multiple + 1) * multiple
+    least = _least(overlap, multiple)
     if tile < least or tile % multiple:
         raise OptionError(
             f"a tile of {tile} with an overlap of {overlap} was asked for; it is a multiple of {multiple} and at least "
@@ -124,6 +149,11 @@ def cut(height: int, width: int, tile: tuple[int, int], overlap: int, multiple: 
         for top, row_weight in rows
         for left, column_weight in columns
     ]
+
+
+def _least(overlap: int, multiple: int) -> int:
+    """The smallest window that is larger than twice the overlap."""
+    return (2 * overlap // multiple + 1) * multiple
 
 
 def _count(size: int, tile: int, overlap: int) -> int:

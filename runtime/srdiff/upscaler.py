@@ -30,7 +30,7 @@ from .progress import Callback, Watch, watch_with
 from .resize import bicubic
 from .samplers import Plan, Sampler
 from .sampling import Sampling
-from .tiles import choose_tile, cut, fit_tile, tile_overlap, tile_within
+from .tiles import choose_tile, cut, fit_tile, fit_window, tile_overlap, tile_within
 from .whole import whole
 
 # Where the engine's need of memory is not known.
@@ -48,7 +48,8 @@ class Upscaler:
         bundle: the model.
         engine: where it runs; has ``name``, ``device`` and ``precision``.
         scale: side of the result over side of the input.
-        tile, overlap: of windows, in LR pixels; graphs of static shapes have windows of their own instead.
+        tile, overlap: of windows, in LR pixels, see :func:`srdiff.tiles.fit_window`; graphs of static shapes have
+            windows of their own instead.
     """
 
     def __init__(
@@ -93,10 +94,10 @@ class Upscaler:
             path: a folder made by ``srdiff-export``, or the name of a model that comes with the package; None takes
                 ``photo``, which makes its picture in one step.
             device, engine, precision, threads: see :func:`srdiff.opening.open_for`.
-            tile, overlap: larger images run in overlapping windows of this side, in LR pixels; memory follows it.
-                None takes the largest, 128 to 512, that needs an eighth of the memory this process may use.
-                Graphs of static shapes (MindIR) run in windows of those instead. An overlap of None is the bundle's
-                own, or 32.
+            tile, overlap: images of more pixels than a square of this side, in LR pixels, run in overlapping windows
+                of at most as many; memory follows it. None takes the largest, 128 to 512, that needs an eighth of the
+                memory this process may use. Graphs of static shapes (MindIR) run in windows of those instead. An
+                overlap of None is the bundle's own, or 32.
             engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
         Raises:
@@ -255,8 +256,7 @@ class Upscaler:
         if self._graphs.static:
             tile = choose_tile(height, width, self._graphs.static, self.overlap)
             return tile, tile_overlap(tile, self.overlap, self._multiple)
-        sides = [fit_tile(size, self.tile, self.overlap, self._multiple) for size in (height, width)]
-        return (sides[0], sides[1]), self.overlap
+        return fit_window(height, width, self.tile, self.overlap, self._multiple), self.overlap
 
     def graph(self, name: str, height: int, width: int) -> Graph:
         """One of the graphs that ``graph_io`` names, for windows of height x width LR pixels, compiled once."""

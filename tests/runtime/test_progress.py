@@ -39,7 +39,7 @@ def test_a_preview_ends_as_the_shrunk_result(tile: int, sampler: Sampler) -> Non
         preview.take(progress)
 
     result = upscaler.enlarge(photo, 0, sampler, watch).pixels
-    windows = 1 if tile == 128 else 4
+    windows = 1 if tile == 128 else 3
     assert told == [(done, 3 * windows) for done in range(1, 3 * windows + 1)]
     shown = preview.picture().astype(int)
     height, width = photo.pixels.shape[:2]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from srdiff.errors import OptionError
-from srdiff.tiles import cut, fit_tile, tile_within
+from srdiff.tiles import cut, fit_tile, fit_window, tile_within
 
 even = st.integers(1, 200).map(lambda half: 2 * half)
 
@@ -32,6 +32,27 @@ def test_a_fitted_tile_needs_no_more_windows_and_less_work(size, tile, overlap):
     assert fitted <= max(tile, 0)
     assert fitted % 2 == 0
     assert len(cut(size, 2, (fitted, 2), overlap, 2, 4)) == len(cut(size, 2, (min(tile, size), 2), overlap, 2, 4))
+
+
+def computed(height, width, window, overlap):
+    return len(cut(height, width, window, overlap, 2, 4)) * window[0] * window[1]
+
+
+@given(height=even, width=even, tile=st.integers(5, 60).map(lambda half: 2 * half), overlap=st.sampled_from([0, 2, 4]))
+def test_a_fitted_window_keeps_to_its_pixels_and_computes_no_more_than_a_square(height, width, tile, overlap):
+    rows, columns = fit_window(height, width, tile, overlap, 2)
+    assert rows * columns <= tile * tile
+    assert max(rows, columns) <= 2 * tile
+    assert (rows % 2, columns % 2) == (0, 0)
+    square = fit_tile(height, tile, overlap, 2), fit_tile(width, tile, overlap, 2)
+    assert computed(height, width, (rows, columns), overlap) <= computed(height, width, square, overlap)
+
+
+def test_windows_reach_from_edge_to_edge_where_that_computes_less():
+    assert fit_window(388, 516, 384, 32, 2) == (388, 274)
+    assert fit_window(40, 700, 384, 32, 2) == (40, 700)
+    assert fit_window(384, 384, 384, 32, 2) == (384, 384)
+    assert fit_window(1540, 2052, 384, 32, 2) == (334, 370)  # another saves 1.8 %, and takes 18 % more memory
 
 
 @given(size=st.integers(20, 300).map(lambda half: 2 * half), tile=st.just(40), overlap=st.just(8))

@@ -103,7 +103,8 @@ _OPTIONS = (
     click.option(
         "--tile",
         type=click.IntRange(1),
-        help="Side in input pixels of the windows that larger images are cut into; memory follows it.  "
+        help="Images of more pixels than a square of this side are cut into windows of at most as many; memory "
+        "follows it.  "
         "[default: 128 to 512, by the memory at hand]",
     ),
     click.option("--overlap", type=click.IntRange(0), help="Input pixels that windows share.  [default: the model's]"),
