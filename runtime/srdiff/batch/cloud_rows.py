@@ -144,6 +144,6 @@ def _joined(folder: str, name: str) -> str:
 def _same(name: str) -> str:
     """What a file or folder is called whatever way it is written."""
     if not is_url(name):
-        return os.path.normcase(os.path.realpath(name))  # noqa: PTH  # of what need not be there
+        return os.path.normcase(os.path.realpath(name))  # of what need not be there
     place = Place.of(name)
     return f"{place.scheme}://{place.path.rstrip('/')}"
