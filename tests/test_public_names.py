@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import srdiff
+from srdiff import starting
 
 ROOT = Path(__file__).parents[1]
 API = """
@@ -86,6 +87,7 @@ def test_a_commands_options(name: str) -> None:
 
 def test_every_command_is_listed() -> None:
     assert set(commands()) <= set(COMMANDS), "list the new command's options here"
+    assert set(commands()) == set(starting.COMMANDS)
 
 
 def test_readme_uses_what_there_is() -> None:

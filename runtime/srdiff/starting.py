@@ -12,7 +12,9 @@ import signal
 import sys
 import threading
 
-_PREFIX = "srdiff-"
+COMMANDS = tuple(
+    f"srdiff-{name}" for name in ("run", "doctor", "serve", "video", "models", "export", "train", "preprocess", "eval")
+)
 
 
 def begin() -> None:
@@ -34,7 +36,13 @@ def imported() -> None:
 
 def _is_command() -> bool:
     program = os.path.basename((getattr(sys, "argv", None) or [""])[0])  # noqa: PTH119 (pathlib's import takes as long)
-    return program.startswith(_PREFIX)
+    return os.path.splitext(program)[0] in COMMANDS and not _is_worker()  # noqa: PTH122 (likewise)
+
+
+def _is_worker() -> bool:
+    """A process that multiprocessing began has the arguments of the command, and never is one."""
+    processes = sys.modules.get("multiprocessing.process")
+    return processes is not None and processes.current_process().name != "MainProcess"
 
 
 def _is_pythons(handler: object) -> bool:

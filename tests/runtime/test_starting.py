@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from srdiff import starting
+
 COMMAND = Path(sys.executable).with_name("srdiff-run")
 
 
@@ -31,8 +33,28 @@ def test_an_interrupt_amid_the_imports_ends_without_a_word() -> None:
 ORDINARY = "assert gc.isenabled() and signal.getsignal(2) is signal.default_int_handler"
 
 
-def test_other_programs_keep_their_interrupt_and_their_garbage_collector() -> None:
-    code = f"import gc, signal, srdiff.commands.run; {ORDINARY}"
+@pytest.mark.parametrize("program", ["-c", "srdiff-my-batch.py", "/home/me/srdiff-", "srdiff"])
+def test_other_programs_keep_their_interrupt_and_their_garbage_collector(program: str) -> None:
+    code = f"import gc, signal, sys; sys.argv = [{program!r}]; import srdiff.commands.run; {ORDINARY}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_commands_own_workers_keep_theirs(tmp_path: Path) -> None:
+    """A process of its pool is started with the command's name."""
+    code = f"import gc, signal\ndef work():\n    import srdiff\n    {ORDINARY}\n    return 'fine'\n"
+    (tmp_path / "workers.py").write_text(code)
+    begin = (
+        "import multiprocessing, sys; sys.argv = ['srdiff-preprocess']; import srdiff.starting, workers\n"
+        "if __name__ == '__main__':\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        assert pool.apply(workers.work) == 'fine'\n"
+    )
+    subprocess.run([sys.executable, "-c", begin], check=True, timeout=120, cwd=str(tmp_path))
+
+
+@pytest.mark.parametrize("program", [*starting.COMMANDS, "/usr/bin/srdiff-run", "srdiff-run.exe"])
+def test_each_of_the_commands_is_one(program: str) -> None:
+    code = f"import gc, sys; sys.argv = [{program!r}]; import srdiff.starting; assert not gc.isenabled()"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
