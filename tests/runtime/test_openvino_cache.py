@@ -10,7 +10,7 @@ import pytest
 
 from srdiff import Upscaler, condition_cache
 from srdiff.doctor.golden import GOLDEN
-from srdiff.engines import openvino_cache
+from srdiff.engines import open_engine, openvino_cache
 from srdiff.errors import OptionError
 
 pytest.importorskip("openvino")
@@ -46,6 +46,12 @@ def test_the_second_process_compiles_nothing(tmp_path, monkeypatch):
         assert enlarged(folder, **settings) == (plain, count)
         assert enlarged(folder, **settings) == (plain, 0)
     assert len(list(folder.iterdir())) == 5
+
+
+def test_the_engine_that_has_the_option_is_taken(tmp_path):
+    assert open_engine(options={"cache_dir": str(tmp_path)}).name == "openvino"
+    with pytest.raises(OptionError, match="OpenVINO has no option 'nonsense'"):
+        open_engine(options={"nonsense": "1"})
 
 
 def test_a_damaged_file_is_compiled_anew(tmp_path):

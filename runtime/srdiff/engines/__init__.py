@@ -10,7 +10,7 @@ from ..errors import DeviceError, OptionError, PackageError, SRDiffError
 from ..graph_io import Shapes
 from ..machine import usable_cpus
 from ..whole import whole
-from .base import PRECISIONS, Arrays, Engine, Graph
+from .base import PRECISIONS, Arrays, Engine, Graph, UnknownOptionError
 from .device_names import with_number
 
 # Best first: what ``auto`` tries, as (engine, device).
@@ -60,12 +60,13 @@ def open_engine(
             device computes natively. The sampler's update is float32 in any case.
         threads: CPU threads per run; None leaves it to the engine, or takes the container's share of the machine's
             CPUs where that is less.
-        options: what only this engine and device have, like ``{"device_id": "1"}``; see each engine's module.
+        options: what only this engine and device have, like ``{"device_id": "1"}``; see each engine's module. ``auto``
+            takes no engine that has not all of them.
         formats: of the bundle's graphs; ``auto`` takes no engine that loads none of them.
 
     Raises:
-        OptionError: a name that does not exist, a number of threads that cannot be, or an option that the
-            engine does not have.
+        OptionError: a name that does not exist, a number of threads that cannot be, or an option that no candidate
+            has.
         PackageError: the one candidate there is needs a package that is not installed.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
@@ -94,11 +95,12 @@ def open_engine(
     for name, where in candidates:
         try:
             return _module(name).open_engine(where, precision, threads, options or {})
-        except (DeviceError, PackageError) as error:
+        except (DeviceError, PackageError, UnknownOptionError) as error:
             refusals.append(error)
     if len(refusals) == 1:
         raise refusals[0]
-    raise DeviceError("; ".join(dict.fromkeys(map(str, refusals))))
+    unknown = all(isinstance(refusal, UnknownOptionError) for refusal in refusals)
+    raise (OptionError if unknown else DeviceError)("; ".join(dict.fromkeys(map(str, refusals))))
 
 
 def graph_format(engine: str) -> str:

@@ -137,13 +137,17 @@ class Engine(ABC):
         return True
 
 
+class UnknownOptionError(OptionError):
+    """An engine option that another engine may have."""
+
+
 def require_known(engine: str, options: Mapping[str, str], known: Iterable[str]) -> None:
-    """Raises OptionError for an engine option that this engine does not have."""
+    """Raises UnknownOptionError for an engine option that this engine does not have."""
     known = tuple(known)
     for name in options:
         if name not in known:
             choice = f"choose from {', '.join(known)}" if known else "leave it out, or name another engine"
-            raise OptionError(f"{engine} has no option {name!r}; {choice}")
+            raise UnknownOptionError(f"{engine} has no option {name!r}; {choice}")
 
 
 def option_number(name: str, text: str) -> int:
