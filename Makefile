@@ -11,7 +11,7 @@ include docs.mk
 include web.mk
 include ray.mk
 
-.PHONY: demo test test-training test-export test-others test-runtime fuzz lint format clean
+.PHONY: demo test test-training test-export test-engines test-others test-runtime fuzz lint format clean
 
 demo:  ## fresh environment, only the runtime, one photo
 	rm -rf .venv-demo demo_out
@@ -27,18 +27,21 @@ demo:  ## fresh environment, only the runtime, one photo
 	touch $@
 
 test: clean .venv-test/made lint  ## fresh environment, lint, types, tests
-	$(MAKE) --jobs 2 --output-sync test-training test-export test-others
+	$(MAKE) --jobs 2 --output-sync test-training test-export test-engines test-others
 
 # In a process of its own: with other engines' libraries loaded, MindSpore's data pipeline may crash.
 test-training:
 	$(TEST)/python -m pytest tests/training
 
-# Apart from the others, since MindSpore traces in it for minutes.
+# The others in three, for two to run at a time.
 test-export:
 	$(TEST)/python -m pytest tests/export
 
+test-engines:
+	$(TEST)/python -m pytest tests/runtime
+
 test-others:
-	$(TEST)/python -m pytest --ignore tests/training --ignore tests/export --ignore tests/web
+	$(TEST)/python -m pytest --ignore tests/training --ignore tests/export --ignore tests/runtime --ignore tests/web
 
 test-runtime:  ## in the Python that is active, the runtime alone: what other Pythons and systems are tested with
 	$(PYTHON) -m pip install --quiet '.[cpu,test]'

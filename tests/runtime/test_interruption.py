@@ -38,7 +38,13 @@ main(args=[])
 
 def ended(*arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", WORK, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, timeout=60)
+    # Under nohup this process ignores SIGHUP, which its children would inherit.
+    return subprocess.run(command, capture_output=True, timeout=60, preexec_fn=_hear)
+
+
+def _hear():
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
