@@ -23,6 +23,11 @@ _NPY_HEADER = 10  # bytes before the header's text: magic, version, length
 TIME_BIAS_NAME = "time_bias.npy"
 
 
+def bundle_hash(folder: Path) -> str:
+    """SHA-256 of a bundle's manifest, which holds those of all files."""
+    return hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
+
+
 class GraphSource(ABC):
     """A model as :class:`srdiff.upscaler.Upscaler` takes it: what it is, and the bytes of its graphs.
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 import srdiff.commands.run as run_command
 from srdiff.upscaler import Upscaler
 
-from ..models import SMALL
+from ..models import ONE_STEP, SMALL
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +31,7 @@ def srdiff_run(small_upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
 
     def run(*arguments: object, code: int = 0) -> Result:
-        words = [
-            *map(str, arguments),
-            "--model",
-            str(SMALL),
-            "--steps",
-            "1",
-            "--engine",
-            "onnxruntime",
-            "--device",
-            "cpu",
-        ]
+        words = [*map(str, arguments), *ONE_STEP]
         result = CliRunner().invoke(run_command.main, words)
         assert result.exit_code == code, result.output
         return result

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +22,9 @@ from srdiff.jobs.work import JobSettings
 from srdiff.model_names import DEFAULT_MODEL
 from srdiff.upscaler import Upscaler
 
-from ..models import SMALL
+from ..models import ONE_STEP, SMALL
 
 NAME = "srdiff-ledger.jsonl"
-KILLS = 8  # twenty have been seen to do no harm
 QUICK = ["--model", "clean", "--engine", "onnxruntime", "--device", "cpu"]
 
 
@@ -48,17 +42,7 @@ def srdiff_run(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         picture(tmp_path / "in" / f"{number}.png", number)
 
     def run(*arguments: object, code: int = 0) -> Result:
-        words = [
-            *map(str, arguments),
-            "--model",
-            str(SMALL),
-            "--steps",
-            "1",
-            "--engine",
-            "onnxruntime",
-            "--device",
-            "cpu",
-        ]
+        words = [*map(str, arguments), *ONE_STEP]
         result = CliRunner().invoke(run_command.main, ["in", "-o", "out", *words])
         assert result.exit_code == code, result.output
         return result
@@ -288,37 +272,3 @@ def test_a_file_that_changes_while_it_is_read_has_no_hash(tmp_path, monkeypatch)
 
     monkeypatch.setattr("srdiff.batch.ledger.sha256_of", changing)
     assert record_of(tmp_path / "a").sha256 is None
-
-
-@pytest.mark.slow
-def test_killed_again_and_again(tmp_path):
-    """SIGKILL at any moment: at the end every result is there once, whole and the same as without kills."""
-    count = 2 * KILLS
-    for number in range(count):
-        picture(tmp_path / "in" / f"{number:02}.png", number)
-    command = [sys.executable, "-m", "srdiff.commands.run", "in", "--quiet", *QUICK]
-    subprocess.run([*command, "-o", "plain"], cwd=tmp_path, check=True)
-    names = sorted(os.listdir(tmp_path / "plain"))
-    rng, kills = random.Random(0), 0
-    while kills < KILLS:
-        process = subprocess.Popen([*command, "-o", "out"], cwd=tmp_path)
-        before = len(list((tmp_path / "out").glob("*.png")))
-        while process.poll() is None and len(list((tmp_path / "out").glob("*.png"))) <= before:
-            time.sleep(0.005)
-        time.sleep(rng.random() * 0.02)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-        done = sorted((tmp_path / "out").glob("*.png"))
-        if kills % 3 == 0 or len(done) == count:  # results vanish, too, so there is work again
-            for path in done[::4]:
-                path.unlink()
-    subprocess.run([*command, "-o", "out"], cwd=tmp_path, check=True)
-    assert sorted(os.listdir(tmp_path / "out")) == names
-    for name in names:
-        if name != NAME:
-            assert sha256(tmp_path / "out" / name) == sha256(tmp_path / "plain" / name)
-    entries = Ledger(tmp_path / "out" / NAME).entries
-    assert len(entries) == count and all(one.status == "done" for one in entries.values())
-    command.remove("--quiet")
-    verified = subprocess.run([*command, "-o", "out", "--verify"], cwd=tmp_path, capture_output=True)
-    assert f"{count} verified, 0 failed" in verified.stderr.decode()

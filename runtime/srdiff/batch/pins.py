@@ -7,13 +7,12 @@ import json
 import re
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Dict
 
 import numpy
 import PIL
 
-from ..bundle import MANIFEST_NAME
+from ..bundle import bundle_hash
 from ..jobs.work import JobSettings
 from ..machine import usable_cpus
 from ..model_names import built_in
@@ -32,7 +31,7 @@ def pins_of(upscaler: Upscaler, settings: JobSettings) -> Pins:
     engine, manifest = upscaler.engine, upscaler.bundle.manifest
     library = sys.modules.get(engine.name)  # imported when the engine was opened
     pins = {
-        "bundle": _hash_of(upscaler.bundle.path),
+        "bundle": bundle_hash(upscaler.bundle.path),
         "engine": engine.name,
         "device": re.sub(r":\d+", "", engine.device),
         "precision": engine.precision,
@@ -87,9 +86,4 @@ def _word(value: Any) -> str:
 
 def _model_of(bundle: str) -> str:
     """A built-in model's name by the hash of its bundle; of any other the beginning of the hash."""
-    return {_hash_of(folder): name for name, folder in built_in().items()}.get(bundle, bundle[:12])
-
-
-def _hash_of(bundle: Path) -> str:
-    """SHA-256 of a bundle's manifest, which holds those of all files."""
-    return hashlib.sha256((bundle / MANIFEST_NAME).read_bytes()).hexdigest()
+    return {bundle_hash(folder): name for name, folder in built_in().items()}.get(bundle, bundle[:12])

@@ -15,6 +15,7 @@ import numpy
 import PIL
 
 from .. import __version__
+from ..bundle import bundle_hash
 from ..jobs.work import result_size, shrunk
 from ..photo.convert import eight_bit, to_pil
 from ..photo.photo import Photo
@@ -116,8 +117,8 @@ def decoded(upload: Upload, max_pixels: int) -> bytes:
 
 @lru_cache(maxsize=None)
 def bundle_digest(upscaler: Upscaler) -> str:
-    """SHA-256 of the manifest, which holds those of all files."""
-    return hashlib.sha256((upscaler.bundle.path / "manifest.json").read_bytes()).hexdigest()
+    """Of a model that stays open, read once; see :func:`srdiff.bundle.bundle_hash`."""
+    return bundle_hash(upscaler.bundle.path)
 
 
 def _digest(content: bytes, bundle: str, wish: Wish, upscaler: Upscaler) -> str:
