@@ -8,6 +8,7 @@ image where there are several.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -99,21 +100,18 @@ def raced(turns: list[Turn], precision: str, threads: int) -> tuple[list[dict[st
     """What counts, by size and way; and what the models ran on."""
     rounds = []
     ways = turns[0].ways
-    with tqdm(total=sum(len(turn.ways) for turn in turns), unit="image", disable=None) as bar:
-        makers = {way: Remote(way.name, Maker, way, precision, threads) for way in ways}
-        try:
-            for turn in turns:
-                made = {}
-                for way in turn.ways:
-                    bar.set_postfix_str(f"{turn.side}, {way.name}")
-                    made[way.name] = makers[way].ask("image", turn.side // SCALE)
-                    bar.update()
-                if turn.counts:
-                    rounds.append({"side": turn.side, "made": made})
-            return rounds, makers[ONE].ask("engine")
-        finally:
-            for maker in makers.values():
-                maker.__exit__(None)
+    total = sum(len(turn.ways) for turn in turns)
+    with ExitStack() as stack, tqdm(total=total, unit="image", disable=None) as bar:
+        makers = {way: stack.enter_context(Remote(way.name, Maker, way, precision, threads)) for way in ways}
+        for turn in turns:
+            made = {}
+            for way in turn.ways:
+                bar.set_postfix_str(f"{turn.side}, {way.name}")
+                made[way.name] = makers[way].ask("image", turn.side // SCALE)
+                bar.update()
+            if turn.counts:
+                rounds.append({"side": turn.side, "made": made})
+        return rounds, makers[ONE].ask("engine")
 
 
 def markdown(document: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Callable
 import click
 
 from common.tables import insert
-from srdiff.atomic_files import atomic_file
+from srdiff.atomic_files import atomic_file, make_folder
 from srdiff.model_names import MANY_STEPS, bundle_folder
 
 Decorated = Callable[..., Any]
@@ -67,7 +67,7 @@ def show(markdown: str, insert_file: Path | None, mark: str) -> None:
 
 
 def write_text(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file)
     with atomic_file(file) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
