@@ -3,7 +3,7 @@
     python benchmarks/few_steps.py
 
 Each way has a process of its own; they take turns, image by image. Compiling does not count, and neither does a first
-image where there are several.
+image where there are several. Of all steps, which take minutes, there is one image of each size.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Turn:
     multiple=True,
     default=(256, 1024),
     show_default=True,
-    help=f"Of the result, in pixels; repeatable. Above {OFTEN} each way but all steps makes one image.",
+    help=f"Of the result, in pixels; repeatable. Above {OFTEN} each way makes one image, and all steps none.",
 )
 @click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Images of each way that count.")
 @click.option("--precision", type=click.Choice(["auto", *PRECISIONS]), default="auto", show_default=True)
@@ -91,15 +91,20 @@ def main(
 
 def turns(side: int, runs: int, ways: tuple[Way, ...]) -> list[Turn]:
     """The rounds of a size; the first image of several is made and does not count."""
+    quick = tuple(way for way in ways if way != FULL)
     if side > OFTEN:
-        return [Turn(side, tuple(way for way in ways if way != FULL), counts=True)]
-    return [Turn(side, ways, counts=number > 0) for number in range(runs + 1)]
+        return [Turn(side, quick, counts=True)]
+    return [
+        Turn(side, quick, counts=False),
+        Turn(side, ways, counts=True),
+        *[Turn(side, quick, counts=True)] * (runs - 1),
+    ]
 
 
 def raced(turns: list[Turn], precision: str, threads: int) -> tuple[list[dict[str, Any]], str]:
     """What counts, by size and way; and what the models ran on."""
     rounds = []
-    ways = turns[0].ways
+    ways = dict.fromkeys(way for turn in turns for way in turn.ways)
     total = sum(len(turn.ways) for turn in turns)
     with ExitStack() as stack, tqdm(total=total, unit="image", disable=None) as bar:
         makers = {way: stack.enter_context(Remote(way.name, Maker, way, precision, threads)) for way in ways}
@@ -125,13 +130,13 @@ def markdown(document: dict[str, Any]) -> str:
         made = [turn["made"] for turn in document["rounds"] if turn["side"] == side]
         rows = []
         for way in made[0]:
-            seconds = [turn[way]["seconds"] for turn in made]
-            ratio = median(turn[way]["seconds"] / turn[ONE.name]["seconds"] for turn in made)
+            seconds = [turn[way]["seconds"] for turn in made if way in turn]
+            ratio = median(turn[way]["seconds"] / turn[ONE.name]["seconds"] for turn in made if way in turn)
             spread = f"{significant(min(seconds))}-{significant(max(seconds))}"
-            rows.append([way, significant(median(seconds)), spread, f"{ratio:.1f}"])
+            rows.append([way, str(len(seconds)), significant(median(seconds)), spread, f"{ratio:.1f}"])
         parts += [
-            f"**{side}x{side}**, {count(len(made), 'image')} each",
-            table(["", "Seconds", "min-max", "of one step's"], rows),
+            f"**{side}x{side}**",
+            table(["", "Images", "Seconds", "min-max", "of one step's"], rows),
         ]
         share = median(turn[TEN.name]["encoder"] / turn[ONE.name]["seconds"] for turn in made)
         parts.append(f"The encoder, which runs once either way, takes {share:.0%} of the one step's seconds.")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from statistics import median
 
 import few_steps
 import flicker
 import pytest
 from common.tables import around_marks
 from grading import report
+from racing.few_steps_ways import ESRGAN, FULL, ONE, TEN, Way
 
 MARKDOWN = {"few_steps": few_steps.markdown, "flicker": flicker.markdown}  # of results that are not quality.py's
 ROOT = Path(__file__).parents[2]
@@ -61,6 +63,24 @@ def test_readme_says_what_many_steps_have(page: str) -> None:
     )[0]
     full = (psnr, f"{float(lpips):.3f}")
     assert re.findall(r"^\| `small-v1`, `full` \| 100 \| (\S+) \| (\S+) \|", text, re.MULTILINE) == [full]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.zh.md"])
+def test_readme_says_how_long_each_way_takes(page: str) -> None:
+    """Against one step, for results of 256x256 and 1024x1024."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    rounds = json.loads((RESULTS / "few_steps.json").read_text(encoding="utf-8"))["rounds"]
+
+    def ratio(way: Way, side: int) -> str:
+        made = [turn["made"] for turn in rounds if turn["side"] == side]
+        return (
+            f"{median(turn[way.name]['seconds'] / turn[ONE.name]['seconds'] for turn in made if way.name in turn):.1f}"
+        )
+
+    for name, way in (("`photo`", ONE), ("`small-v1`, `fast`", TEN), ("`small-v1`, `full`", FULL)):
+        (cell,) = re.findall(rf"^\| {name}.*\| ([^|]+) \|$", text, re.MULTILINE)
+        assert re.findall(r"[\d.]+", cell) == [ratio(way, 256), ratio(way, 1024)]
+    assert re.search(rf"Real-ESRGAN.*\D{ratio(ESRGAN, 256)}\D+{ratio(ESRGAN, 1024)}\D", text, re.DOTALL)
 
 
 @pytest.mark.parametrize(

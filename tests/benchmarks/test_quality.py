@@ -121,22 +121,14 @@ def test_an_interrupted_run_goes_on(photos: Path, monkeypatch: pytest.MonkeyPatc
 REFERENCE = ("onnxruntime" if ("onnxruntime", "fp32") in installed() else installed()[0][0], "fp32")
 
 
+@pytest.mark.parametrize("model", ["small-v1", "photo"])
 @pytest.mark.parametrize(("engine", "precision"), [pair for pair in installed() if pair != REFERENCE])
-def test_gate_on_every_engine_installed(engine: str, precision: str, photos: Path) -> None:
-    """Each against the float32 reference, with the shipped model, on the mean of two photos."""
+def test_gate_on_every_engine_installed(engine: str, precision: str, model: str, photos: Path) -> None:
+    """Each against the float32 reference, with the shipped models, on the mean of two photos."""
     Image.fromarray(data.chelsea()[40:168, 140:268]).save(photos / "HR" / "cat.png")
-    arguments = [
-        "--bundle",
-        "small-v1",
-        "--engine",
-        engine,
-        "--precision",
-        precision,
-        "--steps",
-        STEPS[precision],
-        "--gate",
-    ]
+    arguments = ["--bundle", model, "--engine", engine, "--precision", precision, "--gate"]
     arguments += ["--engine", REFERENCE[0]] if precision == "fp32" else ["--precision", "fp32"]
+    arguments += ["--steps", STEPS[precision]] if model == "small-v1" else []
     result = run(photos, *arguments)
     assert result.exit_code == 0, result.output
     (verdict,) = report(photos)["gate"]
