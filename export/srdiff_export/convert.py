@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from srdiff.atomic_folders import staging, take_place
 from srdiff.bundle import Bundle, write_bundle
 from srdiff.engines.ascend_precision import choose_mode
 from srdiff.engines.lite_options import Sections, write_sections
@@ -18,8 +19,8 @@ from srdiff.graph_io import ENCODER, STEP, Shapes
 from . import ascend_tools
 from .ascend_tools import ASCEND_ORIENTED, GENERAL, check_optimize, check_soc
 from .compare_converted import compare_converted
+from .fitting import require_fitting
 from .sliced_cond import write_sliced
-from .staging import require_fitting, staging, take_place
 
 SCRIPT = "convert.sh"
 MIN_PROFILES = 2

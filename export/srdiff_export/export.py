@@ -11,6 +11,7 @@ import mindspore as ms
 import numpy as np
 
 import srdiff
+from srdiff.atomic_folders import staging, take_place
 from srdiff.bundle import TIME_BIAS_NAME, Bundle, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
@@ -23,10 +24,10 @@ from srdiff_training.model.manifest import network_manifest
 from srdiff_training.model.recipe_options import RecipeOptions
 
 from .ascend_tools import ASCEND_ORIENTED, check_optimize
+from .fitting import require_fitting
 from .kept_checkpoint import CHECKPOINT_NAME, save_networks
 from .mindir_file import LiteStep, convert_for_ascend, export_mindir, require_converter
 from .opset import MINDSPORE_OPSET
-from .staging import require_fitting, staging, take_place
 from .verify import Comparison, require_parity, verify_bundle
 
 FORMATS = ("onnx", "mindir")

@@ -25,7 +25,7 @@ def download(url: str, sha256: str, folder: Path, told: Callable[[int, int | Non
     Args:
         url: https, or http, as the hash decides and not the connection.
         sha256: of the file, 64 hexadecimal digits.
-        folder: where it is kept, as ``.download-...`` until its hash is right; it is the caller's to remove.
+        folder: that is there; it gets the file as ``.download-...``, which is the caller's to remove.
         told: called with bytes here and bytes in all, the latter None where the server does not say.
 
     Returns:
@@ -42,7 +42,6 @@ def download(url: str, sha256: str, folder: Path, told: Callable[[int, int | Non
         raise OptionError(f"sha256 is {sha256!r}; give the 64 hexadecimal digits that the model's publisher states")
     part = folder / f".download-{sha256.lower()[:32]}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         _fetch(url, part, told)
         found = _hash(part)
         if found != sha256.lower():

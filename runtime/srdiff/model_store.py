@@ -6,15 +6,13 @@ import re
 import shutil
 import stat
 import zipfile
-from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import Iterator
 
 from .atomic_files import cannot_write
+from .atomic_folders import staging
 from .bundle import MANIFEST_NAME, Bundle
 from .errors import BundleError, OptionError
 from .model_names import SUFFIX, added, built_in, models_folder
-from .unfinished_files import forget, new_name, remove_leftovers
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # Of a bundle from a zip; the card's own sizes take 60 MB.
@@ -37,16 +35,13 @@ def add_bundle(source: Path, name: str | None = None) -> Bundle:
     target = free_place(name_of(source.name) if name is None else name)
     if not source.exists():
         raise BundleError(f"{source} is not there; give a bundle's folder, or a zip of one")
-    with _staging(target.parent) as folder:
+    with staging(target) as folder:
         if source.is_dir():
             _copy(Bundle(source), folder)
         else:
             _unpack(source, folder)
         check_files(Bundle(folder))
-        try:
-            folder.rename(target)
-        except OSError as error:
-            raise cannot_write(target, error) from error
+        folder.rename(target)
     return Bundle(target)
 
 
@@ -99,24 +94,6 @@ def free_place(name: str) -> Path:
     if target.exists():
         raise OptionError(f"name is {name!r}, which is taken by {target}; choose another name, or remove that first")
     return target
-
-
-@contextmanager
-def _staging(store: Path) -> Iterator[Path]:
-    """A folder in the store that is gone afterwards, unless it was given another name."""
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(store)
-        folder = store / new_name()
-        folder.mkdir()
-    except OSError as error:
-        raise cannot_write(store, error) from error
-    try:
-        yield folder
-    finally:
-        with suppress(FileNotFoundError):
-            shutil.rmtree(folder)
-        forget(folder.name)
 
 
 def _copy(source: Bundle, folder: Path) -> None:

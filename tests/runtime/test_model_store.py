@@ -98,7 +98,7 @@ def test_damage_is_found_and_leaves_nothing(models: Models, store: Path, tmp_pat
     with pytest.warns(UserWarning, match="Duplicate name"):
         double = zipped(tmp_path / "double.zip", inside="", **{"manifest.json": b"{}"})
     assert "two files of one name" in models("add", double, code=2)
-    assert not store.exists() or not list(store.iterdir())
+    assert not store.exists()
     assert not (tmp_path / "manifest.json").exists()
 
 
@@ -128,6 +128,18 @@ def site(tmp_path: Path) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
+
+
+def test_what_is_refused_of_an_address_leaves_nothing(models: Models, store: Path, site: str, tmp_path: Path) -> None:
+    content = zipped(tmp_path / "site" / "up.zip", inside="../").read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    for url, stated, words in (
+        ("http://127.0.0.1:1/up.zip", sha256, "was not fetched"),
+        (f"{site}/up.zip", "0" * 64, "do not use it"),
+        (f"{site}/up.zip", sha256, "no zip of one bundle"),
+    ):
+        assert words in models("add", url, "--sha256", stated, code=2)
+        assert not store.exists()
 
 
 def test_an_address_is_checked_resumed_and_never_taken_unasked(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from ..atomic_folders import kept_if_filled
 from ..bundle import Bundle
 from ..download import download
 from ..errors import OptionError, SRDiffError
@@ -68,16 +69,23 @@ def add(source: str, name: str | None, sha256: str | None) -> None:
             raise OptionError(f"{source} is an address, and what comes from there is checked first; add its --sha256")
         name = name_of(source.rstrip("/").rpartition("/")[2]) if name is None else name
         free_place(name)
-        with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
-
-            def told(done: int, total: int | None) -> None:
-                bar.total = total
-                bar.update(done - bar.n)
-
-            file = download(source, sha256, models_folder(), told)
-        bundle = add_bundle(file, name)
-        file.unlink()
+        with kept_if_filled(models_folder()):
+            bundle = _add_from(source, sha256, name)
     tell(f"added {bundle.path}: srdiff-run in.png --model {bundle.path.stem}")
+
+
+def _add_from(url: str, sha256: str, name: str) -> Bundle:
+    with tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+
+        def told(done: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        file = download(url, sha256, models_folder(), told)
+    try:
+        return add_bundle(file, name)
+    finally:
+        file.unlink()
 
 
 @main.command()

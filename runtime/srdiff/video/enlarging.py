@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from ..atomic_files import atomic_file, require_writable
+from ..atomic_folders import kept_if_filled
 from ..batch.pins import Pins, pins_of
 from ..jobs.work import JobSettings
 from ..progress import Progress
@@ -57,7 +58,8 @@ def enlarge_film(
         muxing.check(film, coding, target)
         require_writable(target)
         remove_leftovers(target.parent)
-        with Pieces(target, _pins(film, part, coding, upscaler, settings), settings.overwrite) as pieces:
+        pins = _pins(film, part, coding, upscaler, settings)
+        with kept_if_filled(target.parent), Pieces(target, pins, settings.overwrite) as pieces:
             count, kept, end = _make(film, coding, maker, pieces, tell)
             numbers = range(-(-count // PIECE))
             times = [moment for number in numbers for moment in pieces.times(number)]
