@@ -53,7 +53,8 @@ class Pool:
         images: that a worker gets at a time. Each is told once all of them are made; a worker that dies costs at most
             those it is at.
         tries: of an image that ends its worker's process, by exhausting its memory, say: after so many workers that
-            were at nothing else it has failed.
+            were at nothing else it has failed. The batch has, once a worker's process ended so often while it opened
+            the model.
 
     Raises:
         OptionError: a number is outside what it may be.
@@ -209,6 +210,12 @@ class _FarReferee(Referee):
     def agreed(self) -> Pins | None:
         return _asked(self._actor.agreed.remote())
 
+    def opens(self, node: str, worker: str = "") -> list[str]:
+        return _asked(self._actor.opens.remote(node, _this_actor()))
+
+    def opened(self, worker: str = "") -> None:
+        _asked(self._actor.opened.remote(_this_actor()))
+
     def refuse(self, error: SRDiffError) -> None:
         _asked(self._actor.refuse.remote(error))
 
@@ -226,6 +233,11 @@ class _FarReferee(Referee):
 
     def end(self, names: list[str]) -> None:
         _asked(self._actor.end.remote(names))
+
+
+def _this_actor() -> str:
+    """Stays the same where Ray starts it once more, in another process."""
+    return str(ray.get_runtime_context().get_actor_id())
 
 
 def _asked(answer: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A model that one picture is the end of."""
+"""Models that a picture, or opening them, is the end of."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ class Poisoned(Recipe):
 
         upscaler.enlarge = poisoned
         return upscaler
+
+
+@dataclass(frozen=True)
+class Crashing(Recipe):
+    """Whose worker's process ends while it opens the model."""
+
+    def open(self, threads: int | None = None, device: str | None = None) -> Upscaler:
+        os._exit(1)
 
 
 def _teach_workers() -> None:

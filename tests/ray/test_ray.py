@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import random
 from pathlib import Path
 
@@ -20,13 +21,14 @@ from srdiff.batch.book import Book
 from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.batch.recipe import Recipe
 from srdiff.commands.run import main
+from srdiff.diversity import Wanted
 from srdiff.jobs.sources import find_sources
 from srdiff.jobs.targets import Destination
 from srdiff.jobs.work import JobSettings
 
 from .chaos import results, run, survive
 from .cluster import QUICK, pictures, three_nodes
-from .poison import Poisoned, poison
+from .poison import Crashing, Poisoned, poison
 
 COUNT = 12
 RECIPE = Recipe(model="clean", engine="onnxruntime", device="cpu", precision="fp32")
@@ -132,6 +134,15 @@ def test_an_image_that_ends_its_worker_costs_itself(address, tmp_path):
     entries = Ledger(ledger_in(tmp_path / "out")).entries
     assert {key: entry.error for key, entry in entries.items() if entry.error} == failed and len(entries) == 10
     assert len(results(tmp_path / "out")) == 9
+
+
+def test_a_model_that_ends_whoever_opens_it_ends_the_batch(address, tmp_path):
+    pictures(tmp_path / "in", 2)
+    jobs = Destination(str(tmp_path / "out")).jobs(find_sources([str(tmp_path / "in")], "_x4").sources, Wanted())
+    book, pool = Book(JobSettings(), Ledger(ledger_in(tmp_path / "out"))), srdiff.ray.Pool(workers=1, tries=1)
+    sentence = f"ended 1 of 1 times while it opened clean, on {platform.node()}; see what"
+    with srdiff.ray.connected(address), pytest.raises(DeviceError, match=sentence):
+        list(srdiff.ray.make_all(jobs, book, Crashing(model="clean"), pool))
 
 
 @pytest.mark.slow

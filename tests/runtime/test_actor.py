@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from srdiff import OptionError, OutputError
+from srdiff import DeviceError, OptionError, OutputError
 from srdiff.batch.actor import Errand, Worker, errand_of, heard
 from srdiff.batch.book import Book
 from srdiff.batch.ledger import Ledger, ledger_in
@@ -122,6 +123,26 @@ def test_a_worker_that_may_not_refuses_its_first_rows(small_upscaler, monkeypatc
     with pytest.raises(OptionError, match="made with seed 0 for 1 of the worker on"):
         Worker(other, 1, referee)({})
     assert "seed 0 for 1" in str(referee.refusal())
+
+
+def test_a_worker_that_never_opens_its_model_refuses_its_first_rows(small_upscaler, monkeypatch):
+    def gone(*_):
+        raise Gone
+
+    referee = Referee()
+    with monkeypatch.context() as patch:
+        patch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", gone)
+        with pytest.raises(Gone):
+            Worker(RECIPE, 1, referee, tries=2)
+        patch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", lambda *_: small_upscaler)
+        Worker(RECIPE, 1, referee, tries=2)  # one that did counts no longer
+        patch.setattr("srdiff.batch.recipe.Upscaler.from_bundle", gone)
+        for _ in range(2):
+            with pytest.raises(Gone):
+                Worker(RECIPE, 1, referee, tries=2)
+    with pytest.raises(DeviceError, match=f"ended 2 of 2 times while it opened the model, on {platform.node()}; see"):
+        Worker(RECIPE, 1, referee, tries=2)({})
+    assert "2 of 2 times" in str(referee.refusal())
 
 
 def test_an_errand_is_what_it_was(jobs, tmp_path):

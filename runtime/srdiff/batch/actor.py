@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Iterator
 
 from .. import errors
-from ..errors import OptionError, OutputError, SRDiffError, one_line
+from ..errors import DeviceError, OptionError, OutputError, SRDiffError, one_line
 from ..jobs.sources import Source, is_url
 from ..jobs.targets import DEFAULT_FORMAT, Job, finished, same_file
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
@@ -96,7 +96,8 @@ class Worker:
     """Makes rows of images with one model, opened once; what is wrong with an image is in its row.
 
     An image that ends its worker's process is found out: those that a worker was at when it went are made one by one,
-    and of one that ends ``tries`` workers that were at nothing else, that is its error.
+    and of one that ends ``tries`` workers that were at nothing else, that is its error. A worker whose process ended so
+    often while it opened the model refuses its first rows.
 
     Args:
         recipe: of the batch.
@@ -111,12 +112,14 @@ class Worker:
         self._tries = tries
         self._refusal: SRDiffError | None = None
         try:
+            _require_survival(referee.opens(platform.node()), tries, recipe)
             self._upscaler = recipe.open(threads)
             self._pins = pins_of(self._upscaler, recipe.settings)
             _require_agreement(referee.agree(self._pins), self._pins)
         except SRDiffError as error:
             referee.refuse(type(error)(str(error)))  # without its cause, which the caller's machine may not know
             self._refusal = error  # raised with the first rows: a worker that cannot start is started again for ever
+        referee.opened()
 
     def __call__(self, columns: Columns) -> Columns:
         """Columns ``key``, ``input``, ``output`` and ``detail`` -> those of :func:`told`."""
@@ -165,6 +168,15 @@ class Worker:
                 yield _failed(errands[done].job, f"failed ({type(error).__name__}: {one_line(error)})")
                 done += 1
             errands = errands[done:]
+
+
+def _require_survival(ended: list[str], tries: int, recipe: Recipe) -> None:
+    """Raises DeviceError for a worker whose process ended too often, on these nodes."""
+    if len(ended) >= tries:
+        raise DeviceError(
+            f"a worker's process ended {len(ended)} of {tries} times while it opened {recipe.model or 'the model'}, on "
+            f"{' and '.join(sorted(set(ended)))}; see what srdiff-doctor says there, or give workers more memory"
+        )
 
 
 def _require_agreement(agreed: Pins, pins: Pins) -> None:

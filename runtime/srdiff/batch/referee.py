@@ -27,6 +27,7 @@ class Referee:
         self._refusal: SRDiffError | None = None
         self._begun: set[str] = set()
         self._tries: dict[str, int] = {}
+        self._opening: dict[str, list[str]] = {}
 
     def agree(self, pins: Pins) -> Pins:
         """The first worker's pins, which decide for all."""
@@ -38,6 +39,20 @@ class Referee:
 
     def agreed(self) -> Pins | None:
         return self._pins
+
+    def opens(self, node: str, worker: str = "") -> list[str]:
+        """Be told that a worker is about to open the model; the nodes on which its process ended at that before.
+
+        Args:
+            worker: what it is called, also once it was started anew.
+        """
+        nodes = self._opening.setdefault(worker, [])
+        nodes.append(node)
+        return nodes[:-1]
+
+    def opened(self, worker: str = "") -> None:
+        """It has the model, or a reason why not."""
+        self._opening.pop(worker, None)
 
     def refuse(self, error: SRDiffError) -> None:
         """Be told why a worker could not begin."""
