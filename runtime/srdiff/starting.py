@@ -19,7 +19,7 @@ COMMANDS = tuple(
 
 def begin() -> None:
     """Let an interrupt end a command as it ends programs that know no exceptions; until :func:`imported`."""
-    if _is_command():
+    if is_command():
         gc.disable()
         if _is_pythons(signal.default_int_handler):
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -27,14 +27,15 @@ def begin() -> None:
 
 def imported() -> None:
     """From here on an interrupt is a KeyboardInterrupt; one that is ignored, as in the background, stays so."""
-    if _is_command():
+    if is_command():
         gc.freeze()
         gc.enable()
     if _is_pythons(signal.SIG_DFL):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _is_command() -> bool:
+def is_command() -> bool:
+    """Whether this process is one of this project's commands."""
     program = os.path.basename((getattr(sys, "argv", None) or [""])[0])  # noqa: PTH119 (pathlib's import takes as long)
     return os.path.splitext(program)[0] in COMMANDS and not _is_worker()  # noqa: PTH122 (likewise)
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from typing import Any, Iterator
 
 from .mindspore_log import keep_quiet
+from .starting import is_command
 
 _OPENVINO_SENDER = "openvino_telemetry"
+_OPENVINO_CONVERTER = "openvino.tools.ovc"
 
 
 def import_quietly(name: str) -> Any:
@@ -28,7 +30,8 @@ def import_quietly(name: str) -> Any:
     if name.startswith("mindspore"):
         keep_quiet()
     if name == "openvino":
-        with _absent(_OPENVINO_SENDER):
+        # Commands convert nothing; other programs may ask for openvino.convert_model.
+        with _absent(_OPENVINO_SENDER), _absent(_OPENVINO_CONVERTER) if is_command() else nullcontext():
             return import_module(name)
     if name == "onnxruntime":
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -61,3 +61,14 @@ def test_each_of_the_commands_is_one(program: str) -> None:
 def test_a_command_that_has_begun_has_both_again() -> None:
     code = f"import gc, signal, sys; sys.argv = ['srdiff-run']; import srdiff.starting as s; s.imported(); {ORDINARY}"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(("program", "left_out"), [("srdiff-run", True), ("mine.py", False)])
+def test_commands_alone_leave_openvinos_converter_out(program: str, left_out: bool) -> None:
+    pytest.importorskip("openvino")
+    code = (
+        f"import sys; sys.argv = [{program!r}]; from srdiff.telemetry import import_quietly\n"
+        f"assert hasattr(import_quietly('openvino'), 'convert_model') != {left_out}\n"
+        "import openvino.tools.ovc  # which is there for whoever asks\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
