@@ -64,3 +64,17 @@ def test_float16_without_onnx(with_cuda, monkeypatch):
     with pytest.raises(PackageError, match="fp16 needs the package onnx"):
         onnxruntime_engine.open_engine("gpu", "auto", None, {})
     assert onnxruntime_engine.open_engine("gpu", "fp32", None, {}).precision == "fp32"
+
+
+def test_cuda_is_loaded_before_its_provider_is_looked_for(monkeypatch, capsys):
+    loaded = []
+
+    def preload():
+        print("Failed to load libcublas")
+        loaded.append("cuda")
+
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload, raising=False)
+    providers = {"cuda": "CUDAExecutionProvider"}
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [providers[name] for name in loaded])
+    assert onnxruntime_engine.open_engine("gpu", "fp32", None, {}).device == "gpu:0"
+    assert capsys.readouterr().out == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import redirect_stdout
 from typing import Any, Mapping
 
 import numpy as np
@@ -161,6 +163,14 @@ class OnnxRuntimeEngine(Engine):
 ENGINE = OnnxRuntimeEngine
 
 
+def _load_cuda(ort: Any) -> None:
+    """CUDA and cuDNN from the packages that the extra brings, or as the system finds them; without them some builds
+    have no provider. What is missing would be said on standard output, which is for pictures; the caller finds out."""
+    if hasattr(ort, "preload_dlls"):  # from 1.21 on
+        with redirect_stdout(io.StringIO()):
+            ort.preload_dlls()
+
+
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
     """Raises PackageError without ONNX Runtime, DeviceError where it lacks the device's provider or the precision."""
     mode = None
@@ -176,6 +186,8 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         ort = import_quietly("onnxruntime")
     except ImportError as error:
         raise PackageError(f"ONNX Runtime is not installed; run: {ADVICE[device]}") from error
+    if device == "gpu":
+        _load_cuda(ort)
     available: list[str] = ort.get_available_providers()
     if PROVIDERS[device] not in available:
         raise DeviceError(
