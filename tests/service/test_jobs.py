@@ -130,12 +130,15 @@ def test_too_long_by_what_was_measured(client: TestClient, service: Service, mon
     monkeypatch.setitem(service._speeds, "small-v1", speed)
     refused = client.post("/v1/jobs?steps=10", content=png())
     assert refused.status_code == 422 and refused.json()["reason"] == "seconds" and "1000 seconds" in refused.text
+    assert "fewer steps" in refused.text and "shrunk" not in refused.json(), "no smaller one is quicker"
 
 
 def test_too_much_memory(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("srdiff.service.service.memory_allowed", lambda: 10_000)
+    monkeypatch.setattr("srdiff.service.room.memory_allowed", lambda: 10_000)
     refused = client.post("/v1/jobs?steps=10", content=png())
     assert refused.status_code == 422 and refused.json()["reason"] == "memory"
+    offer = refused.json()["shrunk"]
+    assert 0 < offer["width"] == offer["height"] < 16
 
 
 def result(digest: str, size: int) -> Result:
@@ -172,6 +175,7 @@ def test_speed_is_of_work_and_small_images_do_not_spoil_it() -> None:
     speed = Speed()
     assert speed.seconds(100, 1) == 0
     speed.note(LEAST_PIXELS * 100, 10, 50.0)
+    assert speed.pixels(5.0, 10) == pytest.approx(10 * LEAST_PIXELS) and speed.pixels(0.1, 10) == 0
     for _ in range(3):
         speed.note(4, 1, 0.05)
     assert speed.seconds(LEAST_PIXELS * 100, 10) == pytest.approx(50.0, rel=0.01)

@@ -11,9 +11,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from skimage import data
 from starlette.testclient import TestClient
 
 from srdiff.commands.run import main
+from srdiff.resize import bicubic
+from srdiff.service.room import fitting_size
 from srdiff.service.service import Service
 
 from .conftest import encoded, png
@@ -130,6 +133,8 @@ REFUSED = [
     ("scale=5", png(), 422, "settings", "scale"),
     ("size=9999x9999", png(), 422, "settings", "9999"),
     ("crop=0,0,99,99", png(), 422, "settings", "crop"),
+    ("", png(65), 422, "pixels", "shrink=true to begin with 64x64"),
+    ("shrink=perhaps", png(), 422, "settings", "shrink"),
     ("format=exe", png(), 422, "settings", "format"),
     ("format=jpg", encoded(np.full((8, 8, 4), 9, np.uint8), "PNG"), 422, "format", "transparent"),
 ]
@@ -204,3 +209,27 @@ def test_addresses(client: TestClient) -> None:
     assert client.get("/v1/nothing").status_code == 404
     assert client.get("/v1/upscale").status_code == 405
     assert client.get("/v1/nothing").json()["reason"] == "address"
+
+
+def test_what_is_too_large_is_offered_smaller_and_made_so(client: TestClient) -> None:
+    large = data.astronaut()[:70, :140]
+    offer = client.post("/v1/upscale?steps=1", content=encoded(large, "PNG")).json()["shrunk"]
+    assert (offer["width"], offer["height"], offer["scale"]) == (90, 45, 4) and offer["seconds"] > 0
+    made = client.post("/v1/upscale?steps=1&shrink=true", content=encoded(large, "PNG"))
+    assert made.headers["srdiff-shrunk"] == "90x45" and made.headers["srdiff-size"] == "360x180"
+    alone = client.post("/v1/upscale?steps=1&shrink=true", content=encoded(bicubic(large, 45, 90), "PNG"))
+    assert alone.content == made.content and "srdiff-shrunk" not in alone.headers
+    part = client.post("/v1/upscale?steps=1&crop=0,0,64,64", content=encoded(large, "PNG"))
+    assert part.status_code == 200 and part.headers["srdiff-size"] == "256x256"
+
+
+@pytest.mark.parametrize(
+    ("size", "most", "expected"),
+    [
+        ((3024, 4032), 4_000_000, (1732, 2309)),
+        ((4032, 3024), 100, (11, 8)),
+        ((1, 5_000), 4_000, (1, 4_000)),
+    ],
+)
+def test_the_largest_size_of_this_shape(size: tuple[int, int], most: int, expected: tuple[int, int]) -> None:
+    assert fitting_size(*size, most) == expected

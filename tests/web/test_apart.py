@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 from ..service.process import Process
 from .conftest import Tab, photo, ready
@@ -25,6 +28,24 @@ def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
         tab.wait("#limits:not(:empty)")
         assert not tab.page.is_visible("#asked")
         assert not tab.faults and "secret" not in process.log.read_text()
+    finally:
+        process.kill()
+
+
+def test_a_photo_that_is_too_large_is_shrunk_first(browser: Any, tmp_path: Path) -> None:
+    process = ready(Process(tmp_path / "log", "--model", "clean", "--max-pixels", "2304"))
+    try:
+        tab = Tab(browser, process)
+        tab.wait("#limits:not(:empty)")
+        tab.choose(photo(tmp_path, "in.jpg", 64))
+        tab.wait("li[data-state=failed]")
+        said = tab.page.inner_text("li .words").replace("\u00d7", "x")
+        assert "with 64x64 pixels; shrunk to 48x48 first, it becomes 192x192" in said
+        tab.page.click("li .shrink")
+        tab.wait("li[data-state=done]")
+        assert not tab.page.is_visible("li .shrink") and "shrunk to 48x48 first" in tab.page.inner_text("#facts")
+        name, content = tab.download()
+        assert name == "in_larger.png" and Image.open(io.BytesIO(content)).size == (192, 192) and not tab.faults
     finally:
         process.kill()
 

@@ -108,7 +108,7 @@ class Api:
         """A photo as it is read, as PNG: what a browser shows of a format that it does not know."""
         async with self._uploads.receive(request) as upload:
             content = await asyncio.get_running_loop().run_in_executor(
-                self._decoders, decoded, upload, self._service.limits.pixels
+                self._decoders, decoded, upload, self._service.limits.decoded_pixels
             )
         return Response(content, media_type="image/png")
 

@@ -21,11 +21,12 @@ MAX_SEED = 2**64 - 1
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be made of a photo, and as which file."""
+    """What is to be made of a photo, and as which file; ``shrink``: of a smaller one where it is too large."""
 
     model: str
     settings: JobSettings
     format: str
+    shrink: bool = False
 
     def canonical(self) -> dict[str, Any]:
         """All that the result depends on, and nothing else, as JSON types."""
@@ -67,13 +68,13 @@ def wish_of(fields: Mapping[str, str], models: Mapping[str, Bundle], accept: str
         seed=given.get("seed", 0),
         sampler=sampler,
         wanted=wanted,
-        max_pixels=limits.pixels,
+        max_pixels=limits.decoded_pixels,
         crop=given.get("crop"),
         scale=given.get("scale"),
         size=given.get("size"),
         quality=given.get("quality"),
     )
-    return Wish(model, settings, given.get("format") or accepted_format(accept))
+    return Wish(model, settings, given.get("format") or accepted_format(accept), given.get("shrink", False))
 
 
 def accepted_format(accept: str | None) -> str:
@@ -159,6 +160,7 @@ FIELDS: dict[str, Callable[[str, str], Any]] = {
     "scale": _whole(1),
     "size": _size,
     "crop": _crop,
+    "shrink": _switch,
     "format": _format,
     "quality": _whole(1, 100),
 }

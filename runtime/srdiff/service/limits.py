@@ -22,7 +22,8 @@ class Limits:
         upload_bytes: of one request's body.
         body_bytes: of all bodies that are being received.
         body_seconds: in which a body has to arrive.
-        pixels: of an input, checked before it is decoded.
+        pixels: of a photo that is enlarged.
+        shrinkable_pixels: of one that a part is taken of, or that is shrunk first.
         samples: of one photo.
         waiting: jobs in the line, beside those that run.
         seconds: that a job may take by its size, its steps and the speed measured.
@@ -38,6 +39,7 @@ class Limits:
     body_bytes: int = 256 << 20
     body_seconds: float = 60.0
     pixels: int = 4_000_000
+    shrinkable_pixels: int = 50_000_000
     samples: int = 32
     waiting: int = 16
     seconds: float = 900.0
@@ -53,10 +55,15 @@ class Limits:
             if not value >= least:
                 raise OptionError(f"{field.name} is {value}; it is at least {least}")
 
+    @property
+    def decoded_pixels(self) -> int:
+        """Of a photo, checked before it is decoded."""
+        return max(self.pixels, self.shrinkable_pixels)
 
-def memory_needed(height: int, width: int, scale: int, measured: bool) -> int:
-    """Bytes at the peak of enlarging height x width pixels; ``measured``: with a mean, a spread or the correction."""
-    return 3 * height * width * scale**2 * (SAMPLE_BYTES + (MEASURED_BYTES if measured else 0))
+
+def pixel_bytes(scale: int, measured: bool) -> int:
+    """Of a pixel of the input, at the peak of enlarging it; ``measured``: with a mean, a spread or the correction."""
+    return 3 * scale**2 * (SAMPLE_BYTES + (MEASURED_BYTES if measured else 0))
 
 
 def memory_allowed() -> int:

@@ -18,7 +18,6 @@ from .. import __version__
 from ..bundle import bundle_hash
 from ..jobs.work import result_size, shrunk
 from ..photo.convert import eight_bit, to_pil
-from ..photo.photo import Photo
 from ..photo.read import read_photo
 from ..photo.unkept import unkept
 from ..photo.write import check_storable, write_photo
@@ -28,28 +27,32 @@ from .fields import MEDIA_TYPES, Wish
 from .job import Job, Order
 from .metrics import Metrics
 from .results import Result
+from .room import Room
 from .uploads import Upload
 
 _PACKAGES = {"openvino": "openvino", "onnxruntime": "onnxruntime", "mindspore_lite": "mindspore-lite"}
 
 
-def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, seconds: Callable[[Photo, int], float]) -> Order:
+def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callable[[int], Room]) -> Order:
     """Read the photo and see that its result can be made and stored.
 
     Args:
-        seconds: predicts them from the photo and the steps of the model that it takes.
+        room_for: what bounds a photo that takes so many steps of the model.
 
     Raises:
         ImageError, OptionError, OutputError: it cannot.
+        Problem: it is too large.
     """
     settings, manifest = wish.settings, upscaler.bundle.manifest
     photo = read_photo(upload.stream(), settings.max_pixels)
     frames = photo.frames
     if settings.crop is not None:
         photo = settings.crop.apply(photo)
+    sampler = settings.sampler or manifest.sampler()
+    room = room_for(len(manifest.plan(sampler)) * settings.wanted.samples)
+    sent, photo = photo, room.fit(photo, wish.shrink)
     size = result_size(upscaler.scale, photo, settings)
     check_storable(photo, wish.format, upscaler.scale if size is None else 1)
-    sampler = settings.sampler or manifest.sampler()
     bundle = bundle_digest(upscaler)
     facts = {
         "SRDiff-Model": wish.model,
@@ -65,9 +68,10 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, seconds: Callable
         facts["SRDiff-Not-Kept"] = "; ".join(lost).encode("ascii", "replace").decode()
     if frames > 1:
         facts["SRDiff-Frame"] = f"1 of {frames}"
-    steps = len(manifest.plan(sampler)) * settings.wanted.samples
-    digest = _digest(upload.content, bundle, wish, upscaler)
-    return Order(photo, wish, digest, seconds(photo, steps), facts)
+    if photo is not sent:
+        facts["SRDiff-Shrunk"] = "{1}x{0}".format(*photo.pixels.shape)
+    digest = _digest(upload.content, bundle, wish, upscaler, facts.get("SRDiff-Shrunk"))
+    return Order(photo, wish, digest, room.seconds(photo), facts)
 
 
 def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Callable[[], None]) -> Result:
@@ -121,13 +125,14 @@ def bundle_digest(upscaler: Upscaler) -> str:
     return bundle_hash(upscaler.bundle.path)
 
 
-def _digest(content: bytes, bundle: str, wish: Wish, upscaler: Upscaler) -> str:
+def _digest(content: bytes, bundle: str, wish: Wish, upscaler: Upscaler, shrunk: str | None) -> str:
     """SHA-256 over all that the result's bytes depend on."""
     engine = upscaler.engine
     said = {
         "input": hashlib.sha256(content).hexdigest(),
         "bundle": bundle,
         "settings": wish.canonical(),
+        "shrunk": shrunk,
         "engine": [engine.name, engine.device, engine.precision, _version(_PACKAGES.get(engine.name, engine.name))],
         "versions": [__version__, numpy.__version__, PIL.__version__, platform.machine()],
     }

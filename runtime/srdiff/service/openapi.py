@@ -25,6 +25,11 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "scale": {"type": "integer", "minimum": 1, "description": "shrinks the result to it; not beside size"},
     "size": {"type": "string", "pattern": r"^\d{1,6}x\d{1,6}$"},
     "crop": {"type": "string", "pattern": r"^(\d{1,6},){3}\d{1,6}$", "description": "left,top,width,height"},
+    "shrink": {
+        "type": "boolean",
+        "default": False,
+        "description": "an image, or its part, that is too large is shrunk first; SRDiff-Shrunk says to what",
+    },
     "format": {"enum": list(FORMATS), "description": "goes before Accept"},
     "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
 }
@@ -119,9 +124,11 @@ def _in_path(name: str) -> dict[str, Any]:
 
 
 def _problem_schema() -> dict[str, Any]:
-    text = {"type": "string"}
+    text, number = {"type": "string"}, {"type": "number"}
+    offer = dict.fromkeys(("width", "height", "scale", "seconds"), number)
+    shrunk = {"type": "object", "properties": offer, "description": "what shrink=true would enlarge, and in which time"}
     properties = {"type": text, "title": text, "status": {"type": "integer"}, "detail": text, "reason": text}
-    return {"type": "object", "properties": properties}
+    return {"type": "object", "properties": {**properties, "shrunk": shrunk}}
 
 
 def _job_schema() -> dict[str, Any]:

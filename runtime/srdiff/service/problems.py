@@ -17,22 +17,33 @@ class Problem(SRDiffError):
         status: of HTTP.
         reason: a word for the metrics.
         retry_after: seconds after which trying again makes sense; None where it never does.
+        shrunk: of an image that is too large, to what it would be shrunk first: width, height, the scale by which that
+            is enlarged, and seconds, predicted.
     """
 
-    def __init__(self, status: int, reason: str, detail: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        detail: str,
+        retry_after: float | None = None,
+        shrunk: dict[str, float] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.shrunk = shrunk
 
     def document(self) -> dict[str, Any]:
-        return {
+        document = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": str(self),
             "reason": self.reason,
         }
+        return document if self.shrunk is None else {**document, "shrunk": self.shrunk}
 
     def response(self) -> JSONResponse:
         headers = {} if self.retry_after is None else {"Retry-After": str(max(1, round(self.retry_after)))}

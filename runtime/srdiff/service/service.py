@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future
+from functools import partial
 from typing import Callable, Mapping, Sequence
 
 import numpy as np
@@ -17,11 +18,12 @@ from ..upscaler import Upscaler
 from .fields import Wish
 from .job import CANCELLED, DONE, FAILED, Job, Order
 from .kept_jobs import KeptJobs
-from .limits import Limits, memory_allowed, memory_needed
+from .limits import Limits
 from .making import make, read_order
 from .metrics import Metrics
 from .problems import Problem, problem_of
 from .results import Result, Results
+from .room import Room
 from .speed import Speed
 from .uploads import Upload
 
@@ -98,9 +100,9 @@ class Service:
         Raises:
             SRDiffError: it is refused.
         """
-        return read_order(
-            upload, wish, self.upscaler(wish.model), lambda photo, steps: self._predict(photo, steps, wish)
-        )
+        upscaler, wanted, speed = self.upscaler(wish.model), wish.settings.wanted, self._speeds[wish.model]
+        measured = wanted.consistency or wanted.average or wanted.uncertainty
+        return read_order(upload, wish, upscaler, partial(Room, self.limits, speed, upscaler.scale, measured))
 
     def submit(self, order: Order) -> Job:
         """Put a photo into the line, or find its result among those that are kept.
@@ -169,28 +171,6 @@ class Service:
             _log.error("job %s failed", job.id[:6], exc_info=error)
         self.metrics.failed.labels(problem.reason).inc()
         job.end(FAILED, problem=problem)
-
-    def _predict(self, photo: Photo, steps: int, wish: Wish) -> float:
-        """Seconds; raises Problem for more of them, or more memory, than are allowed."""
-        scale, wanted = self.models[wish.model].manifest.scale, wish.settings.wanted
-        height, width = photo.pixels.shape[:2]
-        needed = memory_needed(height, width, scale, wanted.consistency or wanted.average or wanted.uncertainty)
-        if needed > memory_allowed():
-            raise Problem(
-                422,
-                "memory",
-                f"{width}x{height} pixels would need {needed >> 20} MiB of memory and {memory_allowed() >> 20} are "
-                "allowed; send a smaller image",
-            )
-        seconds = self._speeds[wish.model].seconds(height * width, steps)
-        if seconds > self.limits.seconds:
-            raise Problem(
-                422,
-                "seconds",
-                f"{width}x{height} pixels and {steps} steps would take about {seconds:.0f} seconds and "
-                f"{self.limits.seconds:.0f} are allowed; send a smaller image or take fewer steps",
-            )
-        return seconds
 
     def _full(self) -> Problem:
         seconds = sum(job.seconds_left() or 0 for job in self.jobs.unfinished()) / max(1, len(self._workers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from math import inf
 
 # A smaller image takes as long as one of so many pixels: what a step costs beside its pixels.
 LEAST_PIXELS = 64 * 64
@@ -26,3 +27,10 @@ class Speed:
         """Predicted; 0 before anything was measured."""
         with self._lock:
             return max(pixels, LEAST_PIXELS) * steps * self._seconds / self._work if self._work else 0.0
+
+    def pixels(self, seconds: float, steps: int) -> float:
+        """What can be done in so many seconds, predicted: none where already the smallest image takes longer."""
+        least = self.seconds(LEAST_PIXELS, steps)
+        if not least:
+            return inf
+        return LEAST_PIXELS * seconds / least if least <= seconds else 0.0

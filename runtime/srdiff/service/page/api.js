@@ -3,12 +3,16 @@
 let token = sessionStorage.getItem("token") ?? "";
 let asking = null;
 
-/** A request that came to nothing; status 0 where nobody answered, retryAfter in seconds where trying again helps. */
+/**
+ * A request that came to nothing; status 0 where nobody answered, retryAfter in seconds where trying again helps, shrunk
+ * what the service would make of a photo that is too large.
+ */
 export class Refusal extends Error {
-  constructor(status, detail, retryAfter) {
+  constructor(status, detail, retryAfter, shrunk) {
     super(detail);
     this.status = status;
     this.retryAfter = retryAfter;
+    this.shrunk = shrunk;
   }
 }
 
@@ -57,7 +61,7 @@ function unreachable(error) {
 async function refusal(answer) {
   const problem = await answer.json().catch(() => ({}));
   const detail = problem.detail ?? `The service answered ${answer.status} ${answer.statusText}.`;
-  return new Refusal(answer.status, detail, Number(answer.headers.get("Retry-After")) || undefined);
+  return new Refusal(answer.status, detail, Number(answer.headers.get("Retry-After")) || undefined, problem.shrunk);
 }
 
 /** Have a person type the token; all requests wait for the one answer. */

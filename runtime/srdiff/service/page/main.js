@@ -28,7 +28,8 @@ async function describeService() {
   }
   settings.model.replaceChildren(...models.map(({ name }) => new Option(name)));
   settings.samples.max = limits.samples;
-  get("limits").textContent = `up to ${limits.bytes >> 20} MiB and ${limits.pixels / 1e6} megapixels each`;
+  const most = `up to ${limits.bytes >> 20} MiB and ${limits.pixels / 1e6} megapixels each`;
+  get("limits").textContent = `${most}; larger ones can be shrunk first`;
   describeModel();
 }
 
@@ -87,11 +88,11 @@ async function add(files) {
   if (photos.length && begin(photos)) look(photos[0]);
 }
 
-/** Put photos into the queue with the settings of now; false where those are no settings. */
-function begin(photos) {
+/** Put photos into the queue with the settings of now, and maybe more; false where those are no settings. */
+function begin(photos, more = {}) {
   const fits = models.length > 0 && get("settings").reportValidity();
   for (const photo of photos) {
-    photo.prepare(fits ? chosen() : {}, fits ? model().scale : 1);
+    photo.prepare(fits ? { ...chosen(), ...more } : {}, fits ? model().scale : 1);
     if (!fits) refuse(photo, models.length ? "correct the settings and press Again" : "reload the page first");
     else if (photo.file.size > limits.bytes) refuse(photo, `is larger than ${limits.bytes >> 20} MiB`);
     else waiting.push(photo);
@@ -122,6 +123,7 @@ function entryOf(photo) {
   part(".name").textContent = photo.name;
   part(".show").addEventListener("click", () => look(photo));
   part(".cancel").addEventListener("click", () => photo.cancel());
+  part(".shrink").addEventListener("click", () => begin([photo], { shrink: true }) && look(photo));
   part(".again").addEventListener("click", () => begin([photo]) && look(photo));
   part(".remove").addEventListener("click", () => remove(photo));
   return entry;
@@ -155,6 +157,7 @@ function changed(photo) {
   else bar.removeAttribute("value");
   entry.dataset.state = photo.state;
   part(".cancel").hidden = photo.over;
+  part(".shrink").hidden = !photo.shrunk;
   part(".again").hidden = part(".remove").hidden = !photo.over;
   if (photo === looked) draw(photo);
 }
@@ -163,7 +166,8 @@ function changed(photo) {
 function draw(photo) {
   get("viewer").hidden = !photo?.before;
   if (!photo?.before) return;
-  stage.take(...photo.size.map((side) => side * photo.scale));
+  const { result, size, scale } = photo;
+  stage.take(...(result ? [result.width, result.height] : size.map((side) => side * scale)));
   setAddress(get("before"), photo.before);
   const names = Object.keys(photo.parts ?? {}).filter((name) => name !== "uncertainty");
   const part = get("part");
@@ -193,14 +197,17 @@ function setAddress(image, address) {
 }
 
 function nameOf(photo, sample) {
-  return `${photo.name.replace(/\.[^.]*$/, "")}_x${photo.scale}${sample}.${photo.settings.format}`;
+  const larger = photo.settings.shrink ? "_larger" : `_x${photo.scale}`;
+  return `${photo.name.replace(/\.[^.]*$/, "")}${larger}${sample}.${photo.settings.format}`;
 }
 
 function factsOf(facts) {
   const keys = ["Size", "Model", "Sampler", "Engine", "Device", "Precision"];
   const said = keys.map((key) => facts[`SRDiff-${key}`]).join(", ");
   const lost = facts["SRDiff-Not-Kept"];
-  return `${said}, seed ${facts["SRDiff-Seed"]}, ${facts["SRDiff-Seconds"]} s` + (lost ? `; not kept: ${lost}` : "");
+  const shrunk = facts["SRDiff-Shrunk"];
+  return `${said}, seed ${facts["SRDiff-Seed"]}, ${facts["SRDiff-Seconds"]} s`
+    + (shrunk ? `; shrunk to ${shrunk} first` : "") + (lost ? `; not kept: ${lost}` : "");
 }
 
 listen();

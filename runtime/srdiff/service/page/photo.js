@@ -6,7 +6,8 @@ const OPACITY = 0.7; // of the layer over what is invented, so that the picture 
 
 /**
  * state is waiting, sending, queued, running, done, failed or cancelled; words say it to a person.
- * before, preview and the parts of the result (by name) are addresses of pictures in this tab's memory.
+ * before, preview and the parts of the result (by name) are addresses of pictures in this tab's memory. shrunk is what
+ * the service offers to do with one that is too large.
  */
 export class Photo {
   constructor(file, changed) {
@@ -23,7 +24,7 @@ export class Photo {
     this.stop = new AbortController();
     for (const address of this.addresses) if (address !== this.before) this.#release(address);
     Object.assign(this, { state: "waiting", words: "waits for its turn", id: null, preview: null, parts: null });
-    Object.assign(this, { done: 0, total: 0, result: null });
+    Object.assign(this, { done: 0, total: 0, result: null, shrunk: null });
   }
 
   get over() {
@@ -47,8 +48,9 @@ export class Photo {
       this.#say("done", `${this.result.width}×${this.result.height} pixels, seed ${this.settings.seed}`);
     } catch (error) {
       this.shown = this.before && this.shown;
+      this.shrunk = error.shrunk;
       if (signal.aborted) this.#say("cancelled", "was cancelled");
-      else this.#say("failed", error.message);
+      else this.#say("failed", this.shrunk ? offerOf(this) : error.message);
     }
   }
 
@@ -158,6 +160,13 @@ export class Photo {
     URL.revokeObjectURL(address);
     this.addresses.delete(address);
   }
+}
+
+/** What could be made of a photo that is too large. */
+function offerOf({ size, shrunk: { width, height, scale, seconds } }) {
+  const time = seconds > 1 ? `, in about ${Math.ceil(seconds)} s` : "";
+  return `is too large here, with ${size.join("×")} pixels; shrunk to ${width}×${height} first, it becomes `
+    + `${width * scale}×${height * scale}${time}`;
 }
 
 /** [width, height] of a picture, upright; null for one that this browser cannot show. */
