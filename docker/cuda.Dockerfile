@@ -1,5 +1,5 @@
-# srdiff-serve on an NVIDIA GPU, from the repository's root; built, not yet run on a GPU. CUDA and cuDNN come as packages,
-# in the versions that ONNX Runtime was built for, so the host needs its driver and NVIDIA's container toolkit alone:
+# srdiff-serve on an NVIDIA GPU, from the repository's root; not yet run on one by its authors. CUDA and cuDNN come as
+# packages, in the versions that ONNX Runtime was built for, and the host needs a driver and NVIDIA's container toolkit:
 #   docker build -t srdiff-cuda -f docker/cuda.Dockerfile . && docker run --gpus 1 --read-only --tmpfs /tmp \
 #     -p 127.0.0.1:8000:8000 srdiff-cuda
 FROM python:3.11-slim AS build

@@ -1,4 +1,4 @@
-"""What the container files name is here; building them takes a Docker daemon."""
+"""What the container files name is here; building them takes Docker, or buildah and its base images."""
 
 from __future__ import annotations
 
