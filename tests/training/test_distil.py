@@ -65,11 +65,10 @@ def public_state(network: ms.nn.Cell) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize(
     ("family", "steps", "weights"),
     [
-        ("mindediting", 1, L1_ALONE),
         ("leiali", 4, L1_ALONE),
         ("mindediting", 1, {"l1": 0.2, "consistency": 0.5, "adversarial": 0.1, "adversarial_from": 5}),
     ],
-    ids=["one step, L1", "four steps, L1", "everything"],
+    ids=["four steps, L1", "one step, everything"],
 )
 def test_twenty_steps_are_pytorchs(photos: Path, tmp_path: Path, family: str, steps: int, weights: dict) -> None:
     """The same batches and initial weights: the same losses within 1e-3 of them. VGG has random weights here."""
@@ -102,6 +101,7 @@ def test_twenty_steps_are_pytorchs(photos: Path, tmp_path: Path, family: str, st
         assert len(set(np.float32(expected))) == 20
 
 
+@pytest.mark.usefixtures("pynative")
 def test_a_student_begins_with_what_its_teacher_knows(photos: Path, tmp_path: Path) -> None:
     """Its first result is lr_up, and its time bias is that of a timestep at which the teacher looks at the input."""
     path = save_teacher(tmp_path, "mindediting")
@@ -158,15 +158,17 @@ def test_a_students_plan() -> None:
 
 @pytest.mark.slow
 def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
-    """With discriminator, to the last bit; the file is a student's, and no teacher."""
+    """With discriminator, to the last bit; the file is a student's, and no teacher. LPIPS has no state to go on with,
+    and the first run alone validates: that takes time, and changes nothing."""
     import srdiff_training.run.distil_step as module
 
     teacher = save_teacher(tmp_path, "mindediting")
-    distil = {"adversarial": 0.1, "discriminator_width": 6}
+    distil = {"perceptual": 0.0, "adversarial": 0.1, "discriminator_width": 6}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "load_vgg", tiny_vgg)
-        arguments = {"steps_per_epoch": 4, "save_every": 2, "keep": 9, "val": str(photos), "validate_every": 4}
-        whole = distil_settings(teacher, photos, tmp_path / "whole", distil, **arguments)
+        arguments = {"steps_per_epoch": 4, "save_every": 2, "keep": 9}
+        validation = {"val": str(photos), "validate_every": 4, "validate_images": 1}
+        whole = distil_settings(teacher, photos, tmp_path / "whole", distil, **arguments, **validation)
         train(whole, echo=lambda line: None)
         (tmp_path / "parts").mkdir()
         first = tmp_path / "whole" / "step_00000002.ckpt"

@@ -179,12 +179,15 @@ def test_bad_input_is_one_sentence(photos: Path, tmp_path: Path, monkeypatch, ar
 
 # With real steps.
 
+ONE_SIZE = {"validate_images": 1}  # for each size the networks are compiled again
+
 
 @pytest.fixture(scope="module")
 def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of an uninterrupted run of six steps that validates and keeps all its checkpoints."""
     folder = tmp_path_factory.mktemp("whole")
-    settings = tiny_settings(photos, folder, val=str(photos), validate_every=4, validate_steps=2, keep=9)
+    validation = {"val": str(photos), "validate_every": 4, "validate_steps": 2, **ONE_SIZE}
+    settings = tiny_settings(photos, folder, keep=9, **validation)
     train(settings, echo=lambda line: None)
     assert yaml.safe_load((folder / SETTINGS_NAME).read_text()) == settings.plain()
     assert [row["step"] for row in rows_of(folder) if row["psnr_y"]] == ["4", "6"]
@@ -216,7 +219,7 @@ def test_a_small_network_learns(photos: Path, tmp_path: Path) -> None:
     """Both stages, from photos to a checkpoint that the export's reader takes, on the command line."""
     config = tmp_path / "c.yaml"
     values = {**TINY, "data": str(photos), "batch": 8, "learning_rate": 3e-3, "save_every": 100, "log_every": 10}
-    config.write_text(yaml.safe_dump({**values, "steps_per_epoch": 150, "ema_decay": 0.9}))
+    config.write_text(yaml.safe_dump({**values, "steps_per_epoch": 150, "ema_decay": 0.9, **ONE_SIZE}))
 
     def run(*arguments: str) -> list[float]:
         result = CliRunner().invoke(main, [arguments[0], "--config", str(config), *arguments[1:]])
@@ -234,16 +237,17 @@ def test_a_small_network_learns(photos: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(checkpoint.tensors["encoder.conv_first.weight"], stored["conv_first.weight"])
 
 
-COMMAND = [sys.executable, "-m", "srdiff_training.commands.train", "srdiff"]
-
-
 @pytest.mark.slow
 def test_ctrl_c_saves(photos: Path, tmp_path: Path) -> None:
-    """MindSpore turns a Ctrl-C into one or two SIGTERMs, more of them with more workers; the run saves all the same."""
+    """MindSpore turns a Ctrl-C into one or two SIGTERMs, more of them with more workers; the run saves all the same.
+
+    Of the stage that is compiled soonest.
+    """
     config = tmp_path / "c.yaml"
     endless = {"steps_per_epoch": 10**6, "save_every": 10**6, "workers": 2, "output": str(tmp_path / "run")}
     config.write_text(yaml.safe_dump({**TINY, "data": str(photos), **endless}))
-    run = subprocess.Popen([*COMMAND, "--config", str(config)], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "srdiff_training.commands.train", "rrdb", "--config", str(config)]
+    run = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         end = time.monotonic() + 240
         while time.monotonic() < end and run.poll() is None:

@@ -26,15 +26,16 @@ BATCHES = 3
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("pynative")
 def test_nothing_near_it_is_nearer_to_the_photos(tmp_path: Path) -> None:
     """The squared error of x_0 at fidelity 1 grows whichever way the kernel is moved, and is below that at 0."""
-    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
     photos = make_photos(tmp_path / "photos")
     teacher = save_teacher(tmp_path, "mindediting")
     distil = {**L1_ALONE, "fidelity_batches": BATCHES}
     settings = distil_settings(teacher, photos, tmp_path / "run", distil, steps_per_epoch=4, patch=24)
     outcome = train(settings, echo=lambda line: None)
     network = load_checkpoint(outcome.checkpoint).build()
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # which training ended
     crops = Crops(Photos([str(photos)], 4, 24, 1.0, 1, lambda items, total: items), settings)
     lr, lr_up, hr, t, noise = (
         np.stack(column) for column in zip(*(crops.sample(number) for number in range(BATCHES * settings.batch)))
