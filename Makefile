@@ -11,7 +11,7 @@ include docs.mk
 include web.mk
 include ray.mk
 
-.PHONY: demo test test-training test-export test-engines test-others test-runtime fuzz lint format clean
+.PHONY: demo test test-all test-training test-export test-engines test-others test-runtime fuzz lint format clean
 
 demo:  ## fresh environment, only the runtime, one photo
 	rm -rf .venv-demo demo_out
@@ -20,20 +20,27 @@ demo:  ## fresh environment, only the runtime, one photo
 	$(DEMO)/srdiff-run examples/astronaut.png -o demo_out/astronaut_x4.png
 	@echo "Look at demo_out/astronaut_x4.png beside examples/astronaut.png."
 
+# Of the modules in the tests' environments those are compiled that are imported.
 .venv-test/made: pyproject.toml tests/constraints.txt
 	rm -rf .venv-test
 	$(PYTHON) -m venv .venv-test
-	$(TEST)/pip install --quiet --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,video,cloud,embed,test,web,docs,dev]'
+	$(TEST)/pip install --quiet --no-compile --constraint tests/constraints.txt --editable '.[cpu,export,train,torch,bench,heif,serve,video,cloud,embed,test,web,docs,dev]'
 	touch $@
 
+# Two at a time, the longest first.
+PARTS := test-training test-engines test-others test-export
+
 test: clean .venv-test/made lint  ## fresh environment, lint, types, tests
-	$(MAKE) --jobs 2 --output-sync test-training test-export test-engines test-others
+	$(MAKE) --jobs 2 --output-sync $(PARTS)
+
+test-all: clean .venv-test/made  ## the same, and what needs Python 3.7, Ray or a browser
+	$(MAKE) --jobs 2 --output-sync lint .venv-ray/made
+	$(MAKE) --jobs 2 --output-sync test-training test-lite $(filter-out test-training,$(PARTS)) test-ray test-web
 
 # In a process of its own: with other engines' libraries loaded, MindSpore's data pipeline may crash.
 test-training:
 	$(TEST)/python -m pytest tests/training
 
-# The others in three, for two to run at a time.
 test-export:
 	$(TEST)/python -m pytest tests/export
 

@@ -6,20 +6,17 @@ LITE := .venv-lite/bin
 
 .PHONY: test-lite
 
-.venv-lite/made: pyproject.toml tests/lite/constraints.txt
+.venv-lite/made: pyproject.toml tests/lite/constraints.txt | wheel
 	rm -rf .venv-lite
 	$(PYTHON37) -m venv .venv-lite
 	$(LITE)/pip install --quiet --upgrade 'pip<24.1'
-	$(MAKE) --no-print-directory wheel
-	$(LITE)/pip install --quiet --constraint tests/lite/constraints.txt "$$(ls dist/*.whl)[train,lite,test]"
+	$(LITE)/pip install --quiet --no-compile --constraint tests/lite/constraints.txt "$$(ls dist/*.whl)[train,lite,test]"
 	touch $@
 
-test-lite:  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7
+test-lite: $(if $(PYTHON37),.venv-lite/made)  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7
 	@if [ -z "$(PYTHON37)" ]; then \
 	  echo "test-lite: skipped, there is no Python 3.7; install it or name it: make test-lite PYTHON37=/path/to/python3.7"; \
 	else \
-	  $(MAKE) --no-print-directory .venv-lite/made && \
-	  $(MAKE) --no-print-directory wheel && \
 	  $(LITE)/pip install --quiet --no-deps --force-reinstall dist/*.whl && \
 	  $(LITE)/python -m pytest tests/lite; \
 	fi

@@ -7,7 +7,7 @@ RAY := .venv-ray/bin
 .venv-ray/made: pyproject.toml tests/ray/constraints.txt
 	rm -rf .venv-ray
 	$(PYTHON) -m venv .venv-ray
-	$(RAY)/pip install --quiet --constraint tests/ray/constraints.txt --editable '.[cpu,ray,cloud,test]' 'ray[serve]'
+	$(RAY)/pip install --quiet --no-compile --constraint tests/ray/constraints.txt --editable '.[cpu,ray,cloud,test]' 'ray[serve]'
 	touch $@
 
 test-ray: .venv-ray/made
