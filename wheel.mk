@@ -1,4 +1,4 @@
-# `make wheel` builds what is published; `make test-wheel` checks it and makes a picture with it, in a fresh environment
+# `make wheel` builds what is published and checks it; `make test-wheel` makes a picture with it, in a fresh environment
 # of every Python that is at hand. Python 3.7 and 3.8 cannot build it, so they install it.
 # `make sbom` lists what an installation of it brings, as CycloneDX. `make man` writes a manual page of every command and
 # subcommand into man/, from its --help; the wheel holds them, and `pip install .` in a clone takes them where they are.
@@ -22,10 +22,10 @@ man: .venv-build/made
 wheel: man  ## dist/: a wheel and a source archive
 	rm -rf dist build build.log
 	$(BUILD)/python -m build --outdir dist . > /dev/null 2> build.log || { cat build.log; exit 1; }
-
-test-wheel: wheel
 	$(BUILD)/twine check --strict dist/*
 	$(BUILD)/check-wheel-contents dist/*.whl
+
+test-wheel: wheel
 	PYTHONS="$(PYTHONS)" bash tests/wheel/first_picture.sh dist/*.whl
 
 sbom: wheel  ## sbom.cdx.json
