@@ -33,10 +33,9 @@ PARTS := test-training test-engines test-others test-export
 test: clean .venv-test/made lint  ## fresh environment, lint, types, tests
 	$(MAKE) --jobs 2 --output-sync $(PARTS)
 
-# The environments first: a part that waits for its own comes last.
 test-all: clean .venv-test/made  ## the same, and what needs Python 3.7, Ray or a browser
-	$(MAKE) --jobs 2 --output-sync lint .venv-ray/made $(if $(PYTHON37),.venv-lite/made)
-	$(MAKE) --jobs 2 --output-sync test-training test-lite $(filter-out test-training,$(PARTS)) test-ray test-web
+	$(MAKE) --jobs 2 --output-sync lint .venv-ray/made
+	$(MAKE) --jobs 2 --output-sync test-lite $(PARTS) test-ray test-web
 
 # In a process of its own: with other engines' libraries loaded, MindSpore's data pipeline may crash.
 test-training:

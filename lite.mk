@@ -13,10 +13,11 @@ LITE := .venv-lite/bin
 	$(LITE)/pip install --quiet --no-compile --constraint tests/lite/constraints.txt "$$(ls dist/*.whl)[train,lite,test]"
 	touch $@
 
-test-lite: $(if $(PYTHON37),.venv-lite/made)  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7
+test-lite:  ## fresh checkpoints to MindIR and through MindSpore Lite on the CPU; nothing to do without Python 3.7
 	@if [ -z "$(PYTHON37)" ]; then \
 	  echo "test-lite: skipped, there is no Python 3.7; install it or name it: make test-lite PYTHON37=/path/to/python3.7"; \
 	else \
+	  $(MAKE) --no-print-directory wheel .venv-lite/made && \
 	  $(LITE)/pip install --quiet --no-deps --force-reinstall dist/*.whl && \
 	  $(LITE)/python -m pytest tests/lite; \
 	fi

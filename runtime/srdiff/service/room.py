@@ -69,7 +69,7 @@ class Room:
             f"{self.limits.seconds:.0f} are allowed",
         }[reason]
         if fitting is None:
-            return Problem(422, reason, f"{found}; take fewer steps")
+            return Problem(422, reason, f"{found}; take fewer steps or another model")
         height, width = fitting
         seconds = self.speed.seconds(height * width, steps)
         offer = {"width": width, "height": height, "scale": self.scale, "seconds": round(seconds, 1)}
