@@ -20,11 +20,9 @@ from .batch.actor import TRIES, Row, Worker, errand_of, heard
 from .batch.book import Book, Ticket
 from .batch.cloud import here
 from .batch.cloud_rows import rows_of
-from .batch.ledger import Ledger
-from .batch.pins import Pins
 from .batch.recipe import Recipe
 from .batch.referee import Referee
-from .errors import DeviceError, OptionError, PackageError, SRDiffError, one_line
+from .errors import DeviceError, OptionError, PackageError, one_line
 from .jobs.sources import find_sources, is_url
 from .jobs.targets import Destination, Job
 from .jobs.work import FAILED, Outcome
@@ -33,7 +31,8 @@ from .whole import whole
 try:
     import ray
     import ray.data
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    from .batch.far_referee import referee_here
 except ImportError as error:
     raise PackageError(f"Ray needs {error.name}; on Python 3.10 or newer install the extra srdiff[ray]") from error
 
@@ -109,19 +108,19 @@ def upscale(
         missing = {"input", "output"} - set(images.columns() or ())
         if missing:
             raise OptionError(f"the dataset has no column {' and '.join(sorted(missing))}; rows say input and output")
-        return _mapped(images, recipe, pool, _referee())
+        return _mapped(images, recipe, pool, referee_here())
     named = [here(name) for name in ([images] if isinstance(images, (str, Path)) else images)]
     output = None if output is None else here(output)
     if any(is_url(name) for name in [*named, output or ""]):
         rows = rows_of([str(name) for name in named], None if output is None else str(output), recipe.settings, suffix)
-        return _mapped(_blocks(rows, pool), recipe, pool, _referee())
+        return _mapped(_blocks(rows, pool), recipe, pool, referee_here())
     destination = Destination(None if output is None else str(output), suffix=suffix)
     sources = find_sources(map(str, named), suffix).sources
     jobs = destination.jobs(sources, recipe.settings.wanted)
     folder = destination.folder(sources) or Path()
     book = Book(recipe.settings)
     rows = [errand_of(book.begin(job), folder, None).to_row() for job in jobs]
-    return _mapped(_blocks(rows, pool), recipe, pool, _referee())
+    return _mapped(_blocks(rows, pool), recipe, pool, referee_here())
 
 
 def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Generator[Outcome, None, None]:
@@ -151,7 +150,7 @@ def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Gen
     if not rows:
         return
     _require_room(pool)
-    referee = _referee(book)
+    referee = referee_here(book)
     with _as_sentence(referee):
         for row in _mapped(_blocks(rows, pool), recipe, pool, referee).iter_rows():
             ticket = sent[row["key"]]
@@ -195,67 +194,6 @@ def _require_listener(address: str) -> None:
     host, _, port = address.rpartition("://")[2].rpartition(":")
     with socket.create_connection((host.strip("[]"), int(port)), LISTENING):
         pass
-
-
-class _FarReferee(Referee):
-    """The batch's referee, asked by its workers."""
-
-    def __init__(self, actor: Any, keeps: bool) -> None:
-        self.keeps = keeps
-        self._actor = actor
-
-    def agree(self, pins: Pins) -> Pins:
-        return _asked(self._actor.agree.remote(pins))
-
-    def agreed(self) -> Pins | None:
-        return _asked(self._actor.agreed.remote())
-
-    def opens(self, node: str, worker: str = "") -> list[str]:
-        return _asked(self._actor.opens.remote(node, _this_actor()))
-
-    def opened(self, worker: str = "") -> None:
-        _asked(self._actor.opened.remote(_this_actor()))
-
-    def refuse(self, error: SRDiffError) -> None:
-        _asked(self._actor.refuse.remote(error))
-
-    def refusal(self) -> SRDiffError | None:
-        return _asked(self._actor.refusal.remote())
-
-    def promise(self, line: bytes) -> None:
-        _asked(self._actor.promise.remote(line))
-
-    def begin(self, names: list[str]) -> list[str]:
-        return _asked(self._actor.begin.remote(names))
-
-    def alone(self, name: str) -> int:
-        return _asked(self._actor.alone.remote(name))
-
-    def end(self, names: list[str]) -> None:
-        _asked(self._actor.end.remote(names))
-
-
-def _this_actor() -> str:
-    """Stays the same where Ray starts it once more, in another process."""
-    return str(ray.get_runtime_context().get_actor_id())
-
-
-def _asked(answer: Any) -> Any:
-    try:
-        return ray.get(answer)
-    except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
-
-
-def _referee(book: Book | None = None) -> Referee:
-    """Beside the driver, whose ledger it writes promises to: it goes when that goes, and with no other node."""
-    ledger = None
-    if book is not None and isinstance(book.ledger, Ledger) and not ray.util.client.ray.is_connected():
-        book.ledger.begin()
-        ledger = book.ledger.path.absolute()
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    actor = ray.remote(num_cpus=0, scheduling_strategy=here)(Referee).remote(ledger)
-    return _FarReferee(actor, ledger is not None)
 
 
 def _blocks(rows: list[Row], pool: Pool) -> ray.data.Dataset:

@@ -18,6 +18,7 @@ import srdiff.ray
 from srdiff import DeviceError, OptionError
 from srdiff.batch.actor import _require_agreement
 from srdiff.batch.book import Book
+from srdiff.batch.far_referee import referee_here
 from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.batch.recipe import Recipe
 from srdiff.commands.run import main
@@ -113,7 +114,7 @@ def test_what_a_cluster_cannot_do_is_one_sentence(folder, address, tmp_path):
 
 def test_a_worker_that_is_not_like_the_first_one_refuses(address):
     with srdiff.ray.connected(address):
-        referee = srdiff.ray._referee()
+        referee = referee_here()
         assert referee.agree({"seed": 1}) == {"seed": 1} == referee.agree({"seed": 2})
         with pytest.raises(OptionError, match="seed 1 for 2 of the worker on"):
             _require_agreement({"seed": 1}, {"seed": 2})
