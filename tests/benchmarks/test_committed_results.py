@@ -12,9 +12,17 @@ import flicker
 import pytest
 from common.tables import around_marks
 from grading import report
+from racing import latency_report
 from racing.few_steps_ways import ESRGAN, FULL, ONE, TEN, Way
 
-MARKDOWN = {"few_steps": few_steps.markdown, "flicker": flicker.markdown}  # of results that are not quality.py's
+MARKDOWN = {  # of results that are not quality.py's
+    "few_steps": few_steps.markdown,
+    "few_steps_bf16": few_steps.markdown,
+    "flicker": flicker.markdown,
+    "latency": latency_report.as_text,
+    "latency_windows": latency_report.as_text,
+    "card": latency_report.as_text,
+}
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 CARD = ROOT / "runtime" / "srdiff" / "models" / "CLEAN_MODEL_CARD.md"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -165,6 +167,49 @@ def test_a_named_device_that_is_absent_is_an_error():
         pytest.skip("this machine may have the GPU")
     with pytest.raises(DeviceError, match="no CUDAExecutionProvider"):
         open_engine(device="gpu")
+
+
+def test_looking_for_the_best_engine_loads_none_that_it_cannot_be():
+    """A provider's library is not there: without loading ONNX Runtime that is known, and refused as it is with it."""
+    pytest.importorskip("openvino")
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this ONNX Runtime has the provider")
+    program = """if True:
+        import sys
+        from srdiff.engines import open_engine
+        from srdiff.errors import DeviceError
+
+        print(open_engine().name)
+        try:
+            open_engine(device="gpu")
+        except DeviceError as error:
+            print(error)
+        print("onnxruntime" in sys.modules)
+    """
+    said = subprocess.run([sys.executable, "-c", program], check=True, stdout=subprocess.PIPE).stdout.decode()
+    assert said.splitlines() == [
+        "openvino",
+        "this ONNX Runtime has no CUDAExecutionProvider; run: pip uninstall onnxruntime && pip install 'srdiff[gpu]'",
+        "False",
+    ]
+
+
+def test_a_providers_library_beside_onnx_runtime_is_found(monkeypatch, tmp_path):
+    """As in onnxruntime-gpu's wheels: then it is loaded, and says itself what it has."""
+    from srdiff.engines.onnxruntime_engine import _lacks_library
+
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    capi = tmp_path / "onnxruntime" / "capi"
+    capi.mkdir(parents=True)
+    (capi.parent / "__init__.py").touch()
+    assert _lacks_library("gpu") and _lacks_library("ascend") and not _lacks_library("cpu")
+    (capi / "libonnxruntime_providers_cuda.so").touch()
+    assert not _lacks_library("gpu") and _lacks_library("ascend")
+    (capi / "onnxruntime_providers_cann.dll").touch()
+    assert not _lacks_library("ascend")
 
 
 def test_bf16_stays_near_float32_where_the_cpu_has_it(photo):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 from contextlib import redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Mapping
 
 import numpy as np
@@ -23,6 +26,8 @@ ADVICE = {
     "gpu": "pip install 'srdiff[gpu]'",
     "ascend": "pip install onnxruntime-cann",
 }
+# Of the libraries that these providers are, one each beside ONNX Runtime's own.
+LIBRARIES = {"gpu": "*onnxruntime_providers_cuda*", "ascend": "*onnxruntime_providers_cann*"}
 # As ONNX Runtime calls the memory of each device that has its own.
 MEMORY = {"gpu": "cuda", "ascend": "cann"}
 
@@ -171,6 +176,16 @@ def _load_cuda(ort: Any) -> None:
             ort.preload_dlls()
 
 
+def _lacks_library(device: str) -> bool:
+    """Whether ONNX Runtime is installed and its files already tell that it has no provider for the device: looking for
+    the best engine loads nothing that cannot be it."""
+    if device not in LIBRARIES or "onnxruntime" in sys.modules:
+        return False
+    found = find_spec("onnxruntime")
+    places = [] if found is None else found.submodule_search_locations or []
+    return bool(places) and not any(any(Path(place, "capi").glob(LIBRARIES[device])) for place in places)
+
+
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OnnxRuntimeEngine:
     """Raises PackageError without ONNX Runtime, DeviceError where it lacks the device's provider or the precision."""
     mode = None
@@ -182,6 +197,10 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
     else:
         provider_options = {}
         require_known("ONNX Runtime on cpu", options, ())
+    if _lacks_library(device):
+        raise DeviceError(
+            f"this ONNX Runtime has no {PROVIDERS[device]}; run: pip uninstall onnxruntime && {ADVICE[device]}"
+        )
     try:
         ort = import_quietly("onnxruntime")
     except ImportError as error:
