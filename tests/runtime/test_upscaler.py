@@ -183,7 +183,7 @@ def test_looking_for_the_best_engine_loads_none_that_it_cannot_be():
 
         print(open_engine().name)
         try:
-            open_engine(device="gpu")
+            open_engine("onnxruntime", "gpu")
         except DeviceError as error:
             print(error)
         print("onnxruntime" in sys.modules)
