@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from statistics import median
 
+import damage
 import few_steps
 import flicker
 import pytest
@@ -18,6 +19,7 @@ from racing.few_steps_ways import ESRGAN, FULL, ONE, TEN, Way
 MARKDOWN = {  # of results that are not quality.py's
     "few_steps": few_steps.markdown,
     "few_steps_bf16": few_steps.markdown,
+    "damage": damage.markdown,
     "flicker": flicker.markdown,
     "latency": latency_report.as_text,
     "latency_windows": latency_report.as_text,

@@ -43,9 +43,9 @@ class Twin:
 
     def step(self, rates: np.ndarray, *batch: np.ndarray) -> float:
         """One step; the student's loss."""
-        lr, lr_up, hr, t, noise = (torch.tensor(array) for array in batch)
+        lr, lr_up, hr, t, noise, borders = (torch.tensor(array) for array in batch)
         image = self.image(lr, lr_up, hr, t, noise)
-        loss = self.loss(image, lr_up, hr, float(rates[7]))
+        loss = self.loss(image, lr_up, hr, borders, float(rates[7]))
         _update(self.adam, list(self.state.values()), loss, float(rates[0]), self.settings.clip_norm)
         if self.critic:
             with torch.no_grad():
@@ -67,11 +67,18 @@ class Twin:
             x = alpha.sqrt() * ((hr - lr_up) * rescale).clamp(-1, 1) + (1 - alpha).sqrt() * noise
         return self.network.eps(x, t.float(), lr, lr_up).clamp(-1, 1) / rescale + lr_up
 
-    def loss(self, image: Tensor, lr_up: Tensor, hr: Tensor, adversarial: float) -> Tensor:
+    def loss(self, image: Tensor, lr_up: Tensor, hr: Tensor, borders: Tensor, adversarial: float) -> Tensor:
         weights, patch = self.settings.distil, self.settings.patch
         loss = weights.l1 * F.l1_loss(image, hr)
         rows = torch.tensor(bicubic(np.eye(patch), patch // self.settings.network.scale, patch), dtype=torch.float32)
         loss = loss + weights.consistency * (rows @ (image - hr) @ rows.T).abs().mean()
+        if weights.blocks:
+            steps = []
+            for error, marks in zip((image - hr).mean(1), borders):
+                for grid, ends in zip((error, error.T), marks):
+                    for end in (4 * int(place) for place in ends.nonzero() if place > 0):
+                        steps.append((grid[end : end + 3].mean(0) - grid[end - 3 : end].mean(0)).abs().mean())
+            loss = loss + weights.blocks * (sum(steps) / len(steps) if steps else 0)
         if self.vgg:
             maps, true = self.features(image), self.features(hr)
             for tap, (first, second) in enumerate(zip(maps, true)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +12,7 @@ pytest.importorskip("mindspore")
 
 from srdiff.resize import bicubic
 from srdiff_training.data import degradation
-from srdiff_training.data.crops import Crops, Photos
+from srdiff_training.data.crops import Crop, Crops, Photos
 from srdiff_training.data.degradation import add_noise, degrade, degraded_window, gaussian_blur, jpeg
 
 from .training_runs import make_photos, tiny_settings
@@ -27,9 +29,9 @@ def photo(height: int = 96, width: int = 128) -> np.ndarray:
 
 def test_a_seed_gives_one_input_and_seeds_differ() -> None:
     hr = photo()
-    results = [degrade(hr, 4, rng_of(seed)) for seed in range(30)]
+    results = [degrade(hr, 4, rng_of(seed))[0] for seed in range(30)]
     assert all(result.shape == (24, 32, 3) and result.dtype == np.uint8 for result in results)
-    assert all(np.array_equal(degrade(hr, 4, rng_of(seed)), result) for seed, result in enumerate(results))
+    assert all(np.array_equal(degrade(hr, 4, rng_of(seed))[0], result) for seed, result in enumerate(results))
     assert len({result.tobytes() for result in results}) > 20
     clean = bicubic(hr, 24, 32)
     errors = [np.sqrt(np.mean((result.astype(float) - clean) ** 2)) for result in results]
@@ -40,7 +42,7 @@ def test_a_seed_gives_one_input_and_seeds_differ() -> None:
 def test_the_share_of_clean_inputs() -> None:
     hr = photo(32, 32)
     clean = bicubic(hr, 8, 8)
-    found = np.mean([np.array_equal(degrade(hr, 4, rng_of(seed)), clean) for seed in range(600)])
+    found = np.mean([np.array_equal(degrade(hr, 4, rng_of(seed))[0], clean) for seed in range(600)])
     assert found == pytest.approx(degradation.CLEAN_SHARE, abs=0.04)  # three standard deviations
 
 
@@ -52,7 +54,7 @@ def test_nothing_moves() -> None:
     hr = np.repeat(np.rint(blob).astype(np.uint8)[..., None], 3, axis=2)
     found = []
     for seed in range(60):
-        lr = degrade(hr, 4, rng_of(seed)).astype(float).mean(axis=2)
+        lr = degrade(hr, 4, rng_of(seed))[0].astype(float).mean(axis=2)
         weight = np.maximum(lr - 60, 0)  # above noise
         rows, columns = np.mgrid[:32, :32]
         found.append([(weight * axis).sum() / weight.sum() for axis in (rows, columns)])
@@ -104,12 +106,46 @@ def test_a_window_is_cut_from_its_place(monkeypatch: pytest.MonkeyPatch) -> None
     whole = bicubic(hr, 24, 32)
     firsts = set()
     for seed in range(8):
-        window, row, column = degraded_window(hr, 6, 9, 8, 4, rng_of(seed))
+        window, row, column, borders = degraded_window(hr, 6, 9, 8, 4, rng_of(seed))
+        assert not borders.any()
         firsts.add((row % 8, column % 8))
         np.testing.assert_array_equal(window[row : row + 8, column : column + 8], whole[6:14, 9:17])
     assert len(firsts) > 4  # blocks of the codec lie anywhere
-    corner, row, column = degraded_window(hr, 16, 24, 8, 4, rng_of(0))
+    corner, row, column, _ = degraded_window(hr, 16, 24, 8, 4, rng_of(0))
     np.testing.assert_array_equal(corner[row : row + 6, column : column + 6], whole[16:22, 24:30])
+
+
+def test_borders_are_where_blocks_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the codec's coarsest steps are."""
+    monkeypatch.setattr(degradation, "CLEAN_SHARE", 0.0)
+    monkeypatch.setattr(degradation, "LAST_JPEG_CHANCE", 1.0)
+    for chance in ("BLUR_CHANCE", "RESIZE_CHANCE", "NOISE_CHANCE", "JPEG_CHANCE"):
+        monkeypatch.setattr(degradation, chance, 0.0)
+    monkeypatch.setattr(degradation, "QUALITY", (5, 6))
+    hr = photo()
+    steps: dict[bool, list[float]] = {True: [], False: []}
+    for seed in range(8):
+        window, row, column, borders = degraded_window(hr, 6, 9, 12, 4, rng_of(seed))
+        crop = window[row : row + 12, column : column + 12].astype(float).mean(axis=2)
+        assert borders.shape == (2, 12) and borders.dtype == np.float32
+        assert all(1 <= marks.sum() <= 2 for marks in borders)
+        for image, marks in zip((crop, crop.T), borders):
+            for place in range(1, 12):
+                steps[bool(marks[place])].append(np.abs(image[place] - image[place - 1]).mean())
+    assert np.mean(steps[True]) > 2 * np.mean(steps[False])
+
+
+@pytest.mark.parametrize("turn", list(itertools.product((False, True), repeat=3)))
+def test_borders_turn_with_the_crop(turn: tuple[bool, bool, bool]) -> None:
+    """Blocks of one value each: after turning, too, the value changes at the marks."""
+    starts = np.zeros((2, 16), np.float32)
+    starts[0, [3, 11]] = starts[1, [0, 8]] = 1
+    rows, columns = (np.cumsum(marks) for marks in starts)
+    crop = Crop(0, 0, 0, *turn)
+    turned = crop.turned((10 * rows[:, None] + columns)[None].repeat(3, axis=0))[0]
+    found = crop.turned_borders(starts)
+    for image, marks in zip((turned, turned.T), found):
+        np.testing.assert_array_equal(image[1:, 0] != image[:-1, 0], marks[1:] > 0)
 
 
 def test_crops_of_a_stage(tmp_path) -> None:

@@ -66,7 +66,7 @@ def public_state(network: ms.nn.Cell) -> dict[str, np.ndarray]:
     ("family", "steps", "weights"),
     [
         ("leiali", 4, L1_ALONE),
-        ("mindediting", 1, {"l1": 0.2, "consistency": 0.5, "adversarial": 0.1, "adversarial_from": 5}),
+        ("mindediting", 1, {"l1": 0.2, "consistency": 0.5, "blocks": 0.5, "adversarial": 0.1, "adversarial_from": 5}),
     ],
     ids=["four steps, L1", "one step, everything"],
 )
@@ -75,7 +75,8 @@ def test_twenty_steps_are_pytorchs(photos: Path, tmp_path: Path, family: str, st
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
     teacher = save_teacher(tmp_path, family)
     distil = {"steps": steps, "discriminator_width": 6, **weights}
-    settings = distil_settings(teacher, photos, tmp_path / "run", distil)
+    degradation = "photo" if "blocks" in weights else "bicubic"
+    settings = distil_settings(teacher, photos, tmp_path / "run", distil, degradation=degradation)
     network = build_network(settings)
     vgg = tiny_vgg() if settings.distil.needs_vgg else None
     state = public_state(network)
@@ -85,16 +86,18 @@ def test_twenty_steps_are_pytorchs(photos: Path, tmp_path: Path, family: str, st
         discriminator = {p.name: p.asnumpy().copy() for p in step.discriminator.get_parameters()}
     twin = Twin(settings, state, vgg, discriminator)
     crops = Crops(Photos([str(photos)], 4, 16, 1.0, 1, lambda items, total: items), settings)
-    found, expected = [], []
+    found, expected, marked = [], [], 0
     for number in range(20):
         samples = [crops.sample(number * 2 + place) for place in range(2)]
         batch = [np.stack(column) for column in zip(*samples)]
+        marked += batch[5].sum()
         rates = distil_rates(number, settings)
         found.append(float(step(ms.Tensor(rates), *(ms.Tensor(array) for array in batch))[0].asnumpy()))
         expected.append(twin.step(rates, *batch))
     np.testing.assert_allclose(found, expected, rtol=1e-3)
     moved = max(np.abs(array - state[name]).max() for name, array in public_state(network).items())
     assert moved > 10 * TINY["learning_rate"] / 2  # else equal losses would say nothing
+    assert (marked > 0) == ("blocks" in weights)
     if weights is L1_ALONE:
         assert step.discriminator is None
     else:
@@ -197,6 +200,8 @@ def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path:
     )
     assert small.distil.steps == 2 and small.distil.adversarial > 0
     assert settings_from("distil", small.plain()) == small
+    photo = load_settings("distil", "photo", [f"teacher={DATA / 'mindediting_tiny.ckpt'}", "data=x", "output=y"])
+    assert photo.degradation == "photo" and photo.distil.blocks > 0
 
 
 @pytest.mark.parametrize(
@@ -208,6 +213,7 @@ def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path:
         ({"distil": {"l2": 1}}, r"unknown key distil\.l2"),
         ({"distil": {"l1": 0, "consistency": 0, "perceptual": 0}}, "nothing is left to learn"),
         ({"distil": {"adversarial": -1}}, r"distil\.adversarial is -1\.0; it must not be negative"),
+        ({"distil": {"blocks": 1}}, r"distil\.blocks is 1\.0 and the inputs have none; set degradation=photo"),
         ({"timesteps": 10}, r"more than the 10 timesteps"),
         ({"encoder_from": "x"}, "encoder_from is for the stage srdiff"),
     ],

@@ -37,7 +37,7 @@ def test_nothing_near_it_is_nearer_to_the_photos(tmp_path: Path) -> None:
     network = load_checkpoint(outcome.checkpoint).build()
     ms.set_context(mode=ms.PYNATIVE_MODE)  # which training ended
     crops = Crops(Photos([str(photos)], 4, 24, 1.0, 1, lambda items, total: items), settings)
-    lr, lr_up, hr, t, noise = (
+    lr, lr_up, hr, t, noise, _ = (
         np.stack(column) for column in zip(*(crops.sample(number) for number in range(BATCHES * settings.batch)))
     )
 

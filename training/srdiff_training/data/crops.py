@@ -20,8 +20,8 @@ from ..measure.pairs import Pair, find_pairs
 from ..run.settings import TrainSettings
 from .degradation import degraded_window
 
-COLUMNS = {stage: ["lr", "lr_up", "hr", "t", "noise"] for stage in ("srdiff", "distil")}
-COLUMNS["rrdb"] = ["lr", "hr"]
+COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
+COLUMNS["distil"] = [*COLUMNS["srdiff"], "borders"]
 
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
@@ -126,6 +126,14 @@ class Crop:
             pixels = pixels.swapaxes(1, 2)
         return np.ascontiguousarray(pixels)
 
+    def turned_borders(self, borders: np.ndarray) -> np.ndarray:
+        """The same for [2, h] marks of rows and of columns, each of the border before it."""
+        flipped = [
+            np.roll(marks[::-1], 1) if flip else marks
+            for marks, flip in zip(borders, (self.flip_rows, self.flip_columns))
+        ]
+        return np.stack(flipped[::-1] if self.transpose else flipped)
+
 
 class Crops:
     """Training samples by number; the source of a ``GeneratorDataset``.
@@ -159,7 +167,7 @@ class Crops:
 
     def sample(self, number: int) -> tuple[np.ndarray, ...]:
         """Sample ``number`` of the whole run, columns as in ``COLUMNS``; images are float32 [3, height, width] in
-        [-1, 1].
+        [-1, 1], borders are those of :func:`.degradation.degraded_window`.
         """
         # Philox counts in the low words, so each sample has a stream of its own.
         rng = np.random.Generator(np.random.Philox(key=self.settings.seed, counter=[0, 0, 0, number]))
@@ -169,16 +177,20 @@ class Crops:
         photo = self.photos.hr(crop.photo)
         hr = photo[crop.top * scale :, crop.left * scale :][:patch, :patch]
         source, top, left = self.photos.lr[crop.photo], crop.top, crop.left
+        borders = np.zeros((2, side), np.float32)
         if self.settings.degradation == "photo":  # of a stream beside, so that the rest stays as it is without
             damage = np.random.Generator(np.random.Philox(key=self.settings.seed, counter=[0, 0, 1, number]))
-            source, top, left = degraded_window(photo, top, left, side, scale, damage)
+            source, top, left, borders = degraded_window(photo, top, left, side, scale, damage)
         lr = source[top:, left:][:side, :side]
         if self.settings.stage == "rrdb":
             return crop.turned(to_signed(lr)), crop.turned(to_signed(hr))
         lr_up = self.recipe.crop(source, top, left, side, side, scale)
         t = np.array(self.timesteps[rng.integers(len(self.timesteps))], np.int32)
         noise = rng.standard_normal((3, patch, patch), np.float32)
-        return crop.turned(to_signed(lr)), crop.turned(lr_up), crop.turned(to_signed(hr)), t, noise
+        images = (crop.turned(to_signed(lr)), crop.turned(lr_up), crop.turned(to_signed(hr)))
+        if self.settings.stage == "srdiff":
+            return (*images, t, noise)
+        return (*images, t, noise, crop.turned_borders(borders))
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """A place, evenly over all photos' pixels, and one of the eight ways to turn a square."""

@@ -21,18 +21,18 @@ BLOCK = 8  # of JPEG
 # Of all crops, so many are shrunk by MATLAB's bicubic and left alone: clean inputs must stay clean.
 CLEAN_SHARE = 0.1
 # Chance of each step to be there at all.
-BLUR_CHANCE, RESIZE_CHANCE, NOISE_CHANCE, JPEG_CHANCE, LAST_JPEG_CHANCE = 0.6, 0.5, 0.4, 0.3, 0.6
+BLUR_CHANCE, RESIZE_CHANCE, NOISE_CHANCE, JPEG_CHANCE, LAST_JPEG_CHANCE = 0.6, 0.5, 0.4, 0.3, 0.8
 BLUR_SIGMA = (0.2, 2.4)  # pixels of the true photo, along each axis of the ellipse
 NOISE_SIGMA = (0.5, 20.0)  # levels of 255
 PHOTONS = (100.0, 5000.0)  # that white stands for
-QUALITY = (30, 96)
+QUALITY = (20, 90)
 KERNELS = (Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 LUMA = np.array([0.299, 0.587, 0.114])
 
 Operation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
-def degrade(hr: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarray:
+def degrade(hr: np.ndarray, scale: int, rng: np.random.Generator) -> tuple[np.ndarray, bool]:
     """A photo's input, once more damaged than shrunk.
 
     Args:
@@ -42,11 +42,11 @@ def degrade(hr: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarray:
         rng: the result depends on it and ``hr`` alone.
 
     Returns:
-        uint8 [height / scale, width / scale, 3].
+        uint8 [height / scale, width / scale, 3], and whether it came out of the codec, so that its blocks lie in it.
     """
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     if rng.random() < CLEAN_SHARE:
-        return bicubic(hr, height, width)
+        return bicubic(hr, height, width), False
     steps: list[tuple[float, Operation]] = [
         (BLUR_CHANCE, _blurred(hr.shape[0])),
         (RESIZE_CHANCE, _resized_between(scale)),
@@ -61,14 +61,15 @@ def degrade(hr: np.ndarray, scale: int, rng: np.random.Generator) -> np.ndarray:
     pixels = _shrunk(pixels, height, width, rng)
     if rng.random() < NOISE_CHANCE:
         pixels = add_noise(pixels, rng)
-    if rng.random() < LAST_JPEG_CHANCE:
+    coded = rng.random() < LAST_JPEG_CHANCE
+    if coded:
         pixels = jpeg(pixels, rng)
-    return _levels(pixels)
+    return _levels(pixels), coded
 
 
 def degraded_window(
     hr: np.ndarray, top: int, left: int, side: int, scale: int, rng: np.random.Generator
-) -> tuple[np.ndarray, int, int]:
+) -> tuple[np.ndarray, int, int, np.ndarray]:
     """The input of a crop of a whole photo, with context; what lies beyond the photo is mirrored.
 
     Args:
@@ -78,7 +79,8 @@ def degraded_window(
         rng: decides on the damage, and on where the codec's blocks lie.
 
     Returns:
-        uint8 [n, n, 3], and the crop's first row and column in it.
+        uint8 [n, n, 3], the crop's first row and column in it, and where the codec's blocks begin: [2, side] float32, 1
+        at such a row (column) of the crop, 0 at others and where there are no blocks.
     """
     row, column = (int(CONTEXT + offset) for offset in rng.integers(BLOCK, size=2))
     extent = side + CONTEXT + max(row, column)
@@ -86,7 +88,9 @@ def degraded_window(
     for start, size in ((top - row, hr.shape[0]), (left - column, hr.shape[1])):
         index = np.arange(start * scale, (start + extent) * scale) % (2 * size)
         indices.append(np.minimum(index, 2 * size - 1 - index))
-    return degrade(np.ascontiguousarray(hr[np.ix_(*indices)]), scale, rng), row, column
+    lr, coded = degrade(np.ascontiguousarray(hr[np.ix_(*indices)]), scale, rng)
+    borders = [coded & (np.arange(first, first + side) % BLOCK == 0) for first in (row, column)]
+    return lr, row, column, np.stack(borders).astype(np.float32)
 
 
 def gaussian_blur(pixels: np.ndarray, sigma: tuple[float, float], angle: float) -> np.ndarray:

@@ -45,8 +45,8 @@ class Student(nn.Cell):
 
 
 class StudentLoss(nn.Cell):
-    """Weighted sum of L1 to the true photo, L1 between both shrunk to the input's size, LPIPS on VGG-16 and the
-    discriminator's hinge.
+    """Weighted sum of L1 to the true photo, L1 between both shrunk to the input's size, L1 of the steps across the
+    borders of JPEG's blocks, LPIPS on VGG-16 and the discriminator's hinge.
 
     Args:
         student: whose image is judged.
@@ -68,16 +68,23 @@ class StudentLoss(nn.Cell):
         self.vgg, self.lpips, self.discriminator = vgg, lpips, discriminator
         weights = settings.distil
         self.l1, self.consistency, self.perceptual = weights.l1, weights.consistency, weights.perceptual
-        side = settings.patch // settings.network.scale
+        self.blocks, self.scale = weights.blocks, settings.network.scale
+        side = settings.patch // self.scale
         self.rows = Tensor(bicubic(np.eye(settings.patch), side, settings.patch).astype(np.float32))
         self.columns = Tensor(np.ascontiguousarray(self.rows.asnumpy().T))
 
-    def construct(self, lr: Tensor, lr_up: Tensor, hr: Tensor, t: Tensor, noise: Tensor, adversarial: Tensor) -> Tensor:
-        """As for :class:`Student`; ``adversarial`` [] float32 is the discriminator's weight in this step."""
+    def construct(
+        self, lr: Tensor, lr_up: Tensor, hr: Tensor, t: Tensor, noise: Tensor, borders: Tensor, adversarial: Tensor
+    ) -> Tensor:
+        """As for :class:`Student`; ``borders`` [n, 2, h] marks rows and columns of lr at which a block begins,
+        ``adversarial`` [] float32 is the discriminator's weight in this step.
+        """
         image = self.student(lr, lr_up, hr, t, noise)
         loss = self.l1 * ops.abs(image - hr).mean()
         if self.consistency > 0:
             loss = loss + self.consistency * ops.abs(self.shrunk(image - hr)).mean()
+        if self.blocks > 0:
+            loss = loss + self.blocks * self.steps_across(image - hr, borders)
         if self.vgg is not None:
             maps = self.vgg(image)
             if self.lpips is not None:
@@ -87,6 +94,19 @@ class StudentLoss(nn.Cell):
                 for tap in logits:
                     loss = loss - adversarial * tap.mean() / len(logits)
         return loss
+
+    def steps_across(self, error: Tensor, borders: Tensor) -> Tensor:
+        """Mean size of the grey error's steps at the marked borders, from the mean of the scale - 1 pixels before to
+        that of as many behind; 0 where none is marked.
+        """
+        grey = error.mean(1)
+        total = 0.0
+        for across, marks in ((grey, borders[:, 0]), (grey.swapaxes(1, 2), borders[:, 1])):
+            n, height, width = across.shape
+            pixels = across.reshape((n, height // self.scale, self.scale, width))
+            steps = pixels[:, 1:, :-1].mean(2) - pixels[:, :-1, 1:].mean(2)
+            total = total + (ops.abs(steps).mean(2) * marks[:, 1:]).sum()
+        return total / ops.maximum(borders[:, :, 1:].sum(), 1.0)
 
     def shrunk(self, image: Tensor) -> Tensor:
         """MATLAB's bicubic, which is linear: [n, 3, sh, sw] -> [n, 3, h, w]."""

@@ -23,9 +23,10 @@ class DistilSettings:
         objective: ``adversarial`` learns from true photos, with a discriminator where its weight is not 0; ``regress``
             learns to give the teacher's own result of the same noise, without one.
         teacher_steps: of that result, DDIM with eta 0.
-        l1, consistency, perceptual, adversarial: weights of the losses, see
+        l1, consistency, blocks, perceptual, adversarial: weights of the losses, see
             :class:`srdiff_training.run.distil_losses.StudentLoss`. ``perceptual`` and ``adversarial`` look through a
-            VGG-16, which is fetched (64 MB) unless both are 0.
+            VGG-16, which is fetched (64 MB) unless both are 0; ``blocks`` needs inputs that have been through JPEG, as
+            ``degradation: photo`` makes them.
         adversarial_from: step before which the discriminator learns and the student does not hear it.
         discriminator_rate: its learning rate, the same throughout; several times the student's.
         discriminator_width: its channels.
@@ -39,6 +40,7 @@ class DistilSettings:
     teacher_steps: int = 20
     l1: float = 1.0
     consistency: float = 1.0
+    blocks: float = 0.0
     perceptual: float = 1.0
     adversarial: float = 0.0
     adversarial_from: int = 0
@@ -51,7 +53,7 @@ class DistilSettings:
             raise OptionError(f"distil.steps is {self.steps}; a student takes 1, 2 or 4")
         if self.objective not in OBJECTIVES:
             raise OptionError(f"distil.objective is {self.objective!r}; choose one of {', '.join(OBJECTIVES)}")
-        for name in ("l1", "consistency", "perceptual", "adversarial", "adversarial_from"):
+        for name in ("l1", "consistency", "blocks", "perceptual", "adversarial", "adversarial_from"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise OptionError(f"distil.{name} is {getattr(self, name)}; it must not be negative")
         if not self.l1 + self.consistency + self.perceptual > 0:

@@ -116,10 +116,10 @@ class DistilStep:
 
     def __call__(self, rates: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
         row = rates.asnumpy()
-        lr, lr_up, hr, t, noise = batch
+        lr, lr_up, hr, t, noise, borders = batch
         if self.teacher is not None:
             hr = self.teacher(lr, lr_up, noise)
-        loss, norm = self.student(Tensor(row[:4]), lr, lr_up, hr, t, noise, Tensor(row[7]))
+        loss, norm = self.student(Tensor(row[:4]), lr, lr_up, hr, t, noise, borders, Tensor(row[7]))
         if self.critic is not None and self.discriminator is not None:
             self.critic(Tensor(np.append(row[4:7], 1).astype(np.float32)), lr, lr_up, hr, t, noise)
             self.discriminator.renew()

@@ -153,6 +153,10 @@ class TrainSettings:
             raise OptionError("no teacher was named; add teacher=CHECKPOINT, or init_from=STUDENT to go on from one")
         if self.stage == "distil" and max(self.distil.steps, self.distil.teacher_steps) > self.timesteps:
             raise OptionError(f"distil.steps or teacher_steps is more than the {self.timesteps} timesteps; lower it")
+        if self.distil.blocks > 0 and self.degradation != "photo":
+            raise OptionError(
+                f"distil.blocks is {self.distil.blocks} and the inputs have none; set degradation=photo, or take 0"
+            )
 
     @property
     def steps(self) -> int:
