@@ -57,7 +57,7 @@ def test_a_killed_service_comes_back(browser: Any, tmp_path: Path) -> None:
     try:
         tab = Tab(browser, first)
         tab.wait("#limits:not(:empty)")
-        tab.choose(photo(tmp_path, "in.png", 64))
+        tab.choose(photo(tmp_path, "in.png", 128))
         tab.wait("#after[data-kind=preview][src]")
         first.kill()
         tab.page.wait_for_selector("text=does not answer")

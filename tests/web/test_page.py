@@ -34,7 +34,7 @@ def by_command(path: Path, *options: str) -> bytes:
 
 
 def test_dropped_looked_at_compared_and_taken_home(tab: Tab, tmp_path: Path) -> None:
-    path = photo(tmp_path, "in.png")
+    path = photo(tmp_path, "in.png", 96)  # so that a fast machine, too, is seen at work
     tab.wait("#limits:not(:empty)")
     tab.set(model="small-v1", seed=7)
     tab.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
