@@ -39,7 +39,7 @@ def test_dropped_looked_at_compared_and_taken_home(tab: Tab, tmp_path: Path) -> 
     tab.set(model="small-v1", seed=7)
     tab.page.evaluate(DROP, [path.name, base64.b64encode(path.read_bytes()).decode()])
     tab.wait(PREVIEW)
-    assert "of 10" in tab.page.inner_text("li .words")
+    assert "of 20" in tab.page.inner_text("li .words")  # of ten steps in two windows
     move_the_line(tab)
     tab.wait(RESULT)
     move_the_line(tab)
