@@ -25,7 +25,6 @@ MARKDOWN = {  # of results that are not quality.py's
     "flicker": flicker.markdown,
     "latency": latency_report.as_text,
     "latency_windows": latency_report.as_text,
-    "card": latency_report.as_text,
 }
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
