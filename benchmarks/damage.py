@@ -17,12 +17,12 @@ import click
 import numpy as np
 import skimage.data
 from common.commands import insert_options, show, typed_command, under, write_json
-from common.machine import cpu_name
 from common.tables import table
 from PIL import Image
 
 from srdiff import Upscaler
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.resize import bicubic
 
 PHOTOS = ("astronaut", "chelsea", "coffee", "rocket")  # skimage.data's, all in the public domain or CC0
@@ -53,7 +53,7 @@ def main(models: tuple[str, ...], json_file: Path | None, insert_file: Path | No
     document = {
         "command": typed_command("damage.py"),
         "engine": f"{engine.name} {engine.precision} on {engine.device}",
-        "cpu": cpu_name(),
+        "cpu": str(this_cpu()),
         "photos": PHOTOS,
         "rows": rows,
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 from common.commands import insert_options, show, typed_command, under, write_json
-from common.machine import cpu_name, listed, platform_name, versions
+from common.machine import listed, platform_name, versions
 from common.real_esrgan import SCALE
 from common.tables import around_marks, count, table
 from racing.columns import significant
@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from srdiff.atomic_files import require_writable
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.engines import PRECISIONS
 from srdiff.machine import usable_cpus
 
@@ -77,7 +78,7 @@ def main(
     rounds, engine = raced([turn for side in sides for turn in turns(side, runs, ways)], precision, threads)
     document = {
         "command": typed_command("few_steps.py"),
-        "cpu": cpu_name(),
+        "cpu": str(this_cpu()),
         "platform": platform_name(),
         "engine": engine,
         "versions": versions(()),

@@ -16,11 +16,11 @@ import click
 import numpy as np
 import skimage.data
 from common.commands import insert_options, show, typed_command, under, write_json
-from common.machine import cpu_name
 from common.tables import table
 
 from srdiff import Upscaler
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.noise import philox_noise
 from srdiff.resize import bicubic
 
@@ -51,7 +51,7 @@ def main(
     document = {
         "command": typed_command("flicker.py"),
         "engine": f"{engine.name} {engine.precision} on {engine.device}",
-        "cpu": cpu_name(),
+        "cpu": str(this_cpu()),
         "size": size,
         "frames": frames,
         "photos": PHOTOS,

@@ -19,7 +19,6 @@ import click
 import numpy as np
 import skimage.data
 from common.commands import bundle_option, insert_options, measured_bundle, show, typed_command, under
-from common.machine import cpu_name
 from common.tables import table
 from PIL import Image
 
@@ -29,6 +28,7 @@ from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.batch.pins import pins_of
 from srdiff.batch.pipeline import make_all
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.jobs.sources import find_sources
 from srdiff.jobs.targets import Destination, Job
 from srdiff.jobs.work import JobSettings
@@ -58,7 +58,7 @@ def main(
     engine = upscaler.engine
     text = (
         f"{images} inputs of {side}x{side} to PNG; model "
-        f"{upscaler.bundle.manifest.name}, {engine.name} {engine.precision}, {cpu_name()}.\n\n{said}"
+        f"{upscaler.bundle.manifest.name}, {engine.name} {engine.precision}, {this_cpu()}.\n\n{said}"
     )
     show(under(typed_command("folder.py"), text), insert_file, mark)
 

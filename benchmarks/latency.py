@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from common.commands import bundle_option, insert_options, measured_bundle, typed_command, write_json
-from common.machine import cpu_name, platform_name, versions
+from common.machine import platform_name, versions
 from common.tables import around_marks, insert
 from racing.card import card_bundle
 from racing.entrants import Entrant, Workload, find_entrants
@@ -22,6 +22,7 @@ from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
 from srdiff.commands.command import table as columns
+from srdiff.cpu import this_cpu
 from srdiff.engines import DEVICES, ENGINES, PRECISIONS
 from srdiff.errors import BundleError, OptionError, PackageError
 from srdiff.machine import usable_cpus
@@ -108,7 +109,7 @@ def main(
         manifest.name,
         manifest.scale,
         timesteps,
-        cpu_name(),
+        str(this_cpu()),
         platform_name(),
         {**versions(()), **{entry.opened.library: entry.opened.version for entry in tables[0][1].measured}},
         uncounted,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 from common.commands import bundle_option, insert_options, measured_bundle, typed_command, write_json, write_text
-from common.machine import cpu_name, platform_name, versions
+from common.machine import platform_name, versions
 from common.real_esrgan import SCALE, RealEsrgan
 from common.tables import insert
 from grading.gate import Verdict, comparisons, judge
@@ -29,6 +29,7 @@ from tqdm import tqdm
 
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.engines import ENGINES, PRECISIONS
 from srdiff.errors import OptionError, ParityError
 from srdiff.samplers import DDPM, Sampler
@@ -178,7 +179,7 @@ def main(
         scale,
         crop,
         suite.missing,
-        cpu_name(),
+        str(this_cpu()),
         platform_name(),
         versions([*(method.engine for method in methods if isinstance(method, Model)), *peers]),
         tables,

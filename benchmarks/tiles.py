@@ -14,11 +14,11 @@ import click
 import numpy as np
 import skimage.data
 from common.commands import bundle_option, insert_options, measured_bundle, show, typed_command, under
-from common.machine import cpu_name
 from common.tables import table
 
 from srdiff import Upscaler
 from srdiff.commands.command import Command
+from srdiff.cpu import this_cpu
 from srdiff.engines import PRECISIONS
 from srdiff.errors import OptionError
 from srdiff.photo.convert import photo_from
@@ -66,7 +66,7 @@ def main(
     engine = whole.engine
     head = ["Photo", "Overlap", "Largest difference, levels", "Off by more than 1", "Off by 1 or more", "Time"]
     text = (
-        f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}, {cpu_name()}; "
+        f"Model {whole.bundle.manifest.name}, {engine.name} {engine.precision} on {engine.device}, {this_cpu()}; "
         f"{size}x{size} input, windows of at most {tile}x{tile} pixels.\n\n{table(head, rows)}"
     )
     show(under(typed_command("tiles.py"), text), insert_file, mark)

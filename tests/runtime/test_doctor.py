@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Mapping
 
 import numpy as np
@@ -12,6 +11,7 @@ from click.testing import CliRunner
 
 from srdiff.bundle import Bundle
 from srdiff.commands import doctor as command
+from srdiff.cpu import this_cpu
 from srdiff.doctor.examination import BOUNDS, Finding, examine, examine_engine
 from srdiff.doctor.golden import GOLDEN, Recorded, golden_bundle
 from srdiff.doctor.probes import update_format
@@ -103,16 +103,16 @@ def test_float16_as_on_a_gpu():
     assert (finding.network, finding.update, finding.advice) == ("fp16", "fp32", [])
 
 
-def test_bfloat16():
-    """By OpenVINO, which emulates it on a CPU that has AVX-512 alone, and computes float32 on one that has neither."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if not cpuinfo.exists() or "avx512bw" not in cpuinfo.read_text():
-        pytest.skip("this CPU is not known to have AVX-512")
+@pytest.mark.parametrize(("precision", "flag"), [("bf16", "avx512bw"), ("fp16", "avx512_fp16")])
+def test_half_precisions_of_openvino(precision, flag):
+    """It emulates bf16 on a CPU that has AVX-512 alone, and computes float32 on one that has neither."""
+    if flag not in this_cpu().flags:
+        pytest.skip(f"this CPU is not known to have {flag}")
     openvino = pytest.importorskip("openvino")
     from srdiff.engines.openvino_engine import OpenVinoEngine
 
-    finding = examined(OpenVinoEngine(openvino.Core(), "bf16", 1))
-    assert (finding.network, finding.update, finding.is_wrong) == ("bf16", "fp32", False)
+    finding = examined(OpenVinoEngine(openvino.Core(), precision, 1))
+    assert (finding.network, finding.update, finding.is_wrong) == (precision, "fp32", False)
 
 
 def test_an_update_on_the_host_mends_a_rounded_one():
@@ -122,7 +122,7 @@ def test_an_update_on_the_host_mends_a_rounded_one():
         step = spoilt_engine("x_next", to_float16).compile(bundle.read("step.onnx"), shapes)
         zeros = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         assert update_format(step, zeros)[0] == "fp16"
-        mended = HostUpdate(step, zeros)
+        mended = HostUpdate(step, shapes)
         assert update_format(mended, zeros)[0] == "fp32"
         rng = np.random.default_rng(0)
         inputs = {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""Half precision against float32: float16 in the graph, as on a GPU, and OpenVINO's own bfloat16."""
+"""Half precision against float32: float16 in the graph, as on a GPU, and OpenVINO's own ones."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ def openvino(precision):
         pytest.skip(str(error))
 
 
+HALVES = [(onnxruntime, "fp16"), (openvino, "bf16"), (openvino, "fp16")]
+HALVES_NAMES = [f"{opened.__name__}-{precision}" for opened, precision in HALVES]
+
+
 def psnr(first, second):
     difference = first.astype(float) - second
     return 10 * np.log10(255**2 / np.maximum((difference**2).mean(), 1e-9))
@@ -54,7 +58,7 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("engine", [(onnxruntime, "fp16"), (openvino, "bf16")], ids=["fp16", "bf16"])
+@pytest.mark.parametrize("engine", HALVES, ids=HALVES_NAMES)
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_unlike_the_training_photos(bundle, name, engine):
     opened, precision = engine

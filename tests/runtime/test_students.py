@@ -14,7 +14,7 @@ from srdiff.bundle import Bundle
 from srdiff.model_names import built_in
 from srdiff.resize import bicubic
 
-from .test_precision import LEAST_PSNR, PICTURES, onnxruntime, openvino, psnr
+from .test_precision import HALVES, HALVES_NAMES, LEAST_PSNR, PICTURES, onnxruntime, openvino, psnr
 
 STUDENTS = [name for name, folder in built_in().items() if Bundle(folder).manifest.student_steps]
 
@@ -40,7 +40,7 @@ def test_windows_cannot_be_seen(bundle: Bundle) -> None:
     assert np.abs(whole.astype(int) - windows).max() <= 1
 
 
-@pytest.mark.parametrize("engine", [(onnxruntime, "fp16"), (openvino, "bf16")], ids=["fp16", "bf16"])
+@pytest.mark.parametrize("engine", HALVES, ids=HALVES_NAMES)
 def test_half_precision_is_near_float32(bundle: Bundle, photo: np.ndarray, engine) -> None:
     """Of a photo and pictures unlike the training photos."""
     opened, precision = engine

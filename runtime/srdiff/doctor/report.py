@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Callable, List
 
 import numpy as np
 
 from .. import __version__
+from ..cpu import this_cpu
 from ..engines.ascend import ascend_facts
 from ..machine import usable_cpus
 from ..telemetry import import_quietly
@@ -31,7 +31,7 @@ def machine_facts() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "system": platform.platform(),
-        "CPU": f"{_cpu_name()}, {usable_cpus()} usable",
+        "CPU": f"{this_cpu()}; {usable_cpus()} usable",
     }
     for name in ENGINE_PACKAGES:
         facts[name] = _version(name)
@@ -97,12 +97,3 @@ def _version(package: str) -> str:
     except ImportError as error:
         return "not installed" if isinstance(error, ModuleNotFoundError) else f"does not load: {error}"
     return str(getattr(module, "__version__", "of unknown version"))
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"

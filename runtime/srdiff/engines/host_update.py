@@ -6,7 +6,7 @@ from typing import Mapping
 
 import numpy as np
 
-from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, Coefficients, X
+from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, Coefficients, Shapes, X
 from .base import Arrays, Graph
 
 # The graph is asked for x0 = eps / 16, which the clamp leaves alone: eps is standard normal in training, and a power of
@@ -19,12 +19,12 @@ class HostUpdate(Graph):
 
     Args:
         step: the step graph, which computes x0 = clip(C * x + D * eps) in any precision.
-        like: its inputs, to ask it once whether it clamps x0.
+        shapes: of its inputs, to ask it once whether it clamps x0.
     """
 
-    def __init__(self, step: Graph, like: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, step: Graph, shapes: Shapes) -> None:
         self._step = step
-        asked = {name: np.zeros_like(array) for name, array in like.items()}
+        asked = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         asked[X] += 1
         asked[COEF] = _coef(4, 0)
         clamps = step.run(asked)[X0].max() < 2

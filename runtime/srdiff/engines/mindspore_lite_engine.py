@@ -129,7 +129,7 @@ class LiteEngine(Engine):
         graph = LiteGraph(lite, built, shapes, f"ascend:{self._options.device_id}" if resident else None)
         if mode is None or mode.keeps_vectors or graph_of(shapes) != STEP:
             return graph
-        return HostUpdate(graph, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+        return HostUpdate(graph, shapes)
 
     def _build(self, lite: Any, model: bytes, graph: str) -> LiteModel:
         features, sections = Features.of(lite), self._options.sections()

@@ -162,7 +162,7 @@ class OnnxRuntimeEngine(Engine):
         graph = OnnxRuntimeGraph(session, (memory, int(self._provider_options["device_id"])) if memory else None)
         if self._mode is None or self._mode.keeps_vectors or graph_of(shapes) != STEP:
             return graph
-        return HostUpdate(graph, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()})
+        return HostUpdate(graph, shapes)
 
 
 ENGINE = OnnxRuntimeEngine
