@@ -8,7 +8,7 @@ from pathlib import Path
 from racing.peers import LIBRARIES, PEERS, check_peer, open_peer
 from racing.processes import Remote
 from srdiff.bundle import Bundle
-from srdiff.engines import ENGINES, PRECISIONS, Engine, graph_format, open_engine
+from srdiff.engines import ENGINES, GRAPH_FORMATS, PRECISIONS, Engine, open_engine
 from srdiff.errors import DeviceError, PackageError
 
 
@@ -75,7 +75,7 @@ class Finder:
 
     def find(self, engines: tuple[str, ...]) -> list[Entrant]:
         if not engines:
-            found, reasons = self._all([name for name in ENGINES if graph_format(name) in self._formats])
+            found, reasons = self._all([name for name in ENGINES if GRAPH_FORMATS[name] in self._formats])
             if not found:
                 raise DeviceError("; ".join(dict.fromkeys(reasons)))
             return found

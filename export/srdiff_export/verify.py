@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from srdiff.bundle import Bundle
-from srdiff.engines import CANDIDATES, Engine, graph_format
+from srdiff.engines import CANDIDATES, GRAPH_FORMATS, Engine
 from srdiff.errors import DeviceError, PackageError, ParityError
 from srdiff.graph_io import COEF, COND, ENCODER, LR, STEP, TIME_BIAS, Coefficients
 from srdiff.noise import philox_noise
@@ -100,7 +100,7 @@ def _engines(bundle: Bundle, format: str) -> list[Engine]:
     step = bundle.read(bundle.graph_files(format)[0].step)
     reasons = []
     for name, device in CANDIDATES:
-        if device == "cpu" and graph_format(name) == format:
+        if device == "cpu" and GRAPH_FORMATS[name] == format:
             try:
                 engine = open_for(bundle, name, device, "fp32")
             except (DeviceError, PackageError) as error:

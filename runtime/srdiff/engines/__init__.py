@@ -10,7 +10,7 @@ from ..errors import DeviceError, OptionError, PackageError, SRDiffError
 from ..graph_io import Shapes
 from ..machine import usable_cpus
 from ..whole import whole
-from .base import PRECISIONS, Arrays, Engine, Graph, UnknownOptionError
+from .base import GRAPH_FORMATS, PRECISIONS, Arrays, Engine, Graph, UnknownOptionError
 from .device_names import with_number
 
 # Best first: what ``auto`` tries, as (engine, device).
@@ -31,12 +31,12 @@ __all__ = [
     "CANDIDATES",
     "DEVICES",
     "ENGINES",
+    "GRAPH_FORMATS",
     "PRECISIONS",
     "Arrays",
     "Engine",
     "Graph",
     "Shapes",
-    "graph_format",
     "open_engine",
     "try_devices",
 ]
@@ -84,7 +84,7 @@ def open_engine(
     candidates = [
         (name, where)
         for name, where in CANDIDATES
-        if (engine == name or (engine == "auto" and graph_format(name) in formats)) and device in ("auto", where)
+        if (engine == name or (engine == "auto" and GRAPH_FORMATS[name] in formats)) and device in ("auto", where)
     ]
     if not candidates:
         which = f"engine {engine}" if engine != "auto" else f"no engine for {' or '.join(formats)} graphs"
@@ -103,11 +103,6 @@ def open_engine(
     raise (OptionError if unknown else DeviceError)("; ".join(dict.fromkeys(map(str, refusals))))
 
 
-def graph_format(engine: str) -> str:
-    """Of the graphs that an engine loads: ``onnx`` or ``mindir``. Imports nothing of the engine's package."""
-    return _module(engine).ENGINE.graph_format
-
-
 def try_devices() -> list[tuple[str, str, str]]:
     """(engine, device, what came of it) for every pair that could be asked for, each one opened."""
     found = []
@@ -122,5 +117,5 @@ def try_devices() -> list[tuple[str, str, str]]:
 
 
 def _module(name: str) -> Any:
-    """The engine's file, which has ``ENGINE``, its class, and ``open_engine``."""
+    """The engine's file, which has ``open_engine``."""
     return import_module(f".{name}_engine", __name__)

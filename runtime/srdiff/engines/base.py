@@ -17,6 +17,8 @@ Arrays = Dict[str, np.ndarray]
 SYMBOLIC_AXES = ("height", "width")
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+# Of the graphs that each engine loads; here, so that to choose one imports none of the others.
+GRAPH_FORMATS = {"mindspore_lite": "mindir", "onnxruntime": "onnx", "openvino": "onnx"}
 
 
 class Graph(ABC):

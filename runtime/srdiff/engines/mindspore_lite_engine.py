@@ -14,7 +14,7 @@ from ..errors import BundleError, DeviceError, OptionError, PackageError
 from ..graph_io import OUTPUTS, STEP, Shapes, graph_of
 from ..telemetry import import_quietly
 from .ascend import require_ascend
-from .base import Arrays, Engine, Graph, Loop
+from .base import GRAPH_FORMATS, Arrays, Engine, Graph, Loop
 from .host_update import HostUpdate
 from .lite_library import Features, generation, require_plugin
 from .lite_loop import ResidentLoop
@@ -86,7 +86,7 @@ class LiteGraph(Graph):
 
 class LiteEngine(Engine):
     name = "mindspore_lite"
-    graph_format = "mindir"
+    graph_format = GRAPH_FORMATS[name]
 
     def __init__(self, device: str, precision: str, threads: int | None, options: LiteOptions) -> None:
         mode = options.mode
@@ -191,9 +191,6 @@ class LiteEngine(Engine):
             f"MindSpore Lite {version} cannot build the bundle's graph ({header}) on {self.device}; run again with "
             f"GLOG_v=3 in the environment to see its reason{kept}"
         )
-
-
-ENGINE = LiteEngine
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> LiteEngine:

@@ -16,7 +16,7 @@ from ..graph_io import STEP, Shapes, graph_of
 from ..telemetry import import_quietly
 from .ascend import require_ascend
 from .ascend_precision import Mode
-from .base import SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, require_known
+from .base import GRAPH_FORMATS, SYMBOLIC_AXES, Arrays, Engine, Graph, Loop, require_known
 from .host_update import HostUpdate
 from .onnxruntime_options import ALLOW_CPU_NODES, cann_options, cuda_options
 
@@ -102,6 +102,7 @@ class BoundLoop(Loop):
 
 class OnnxRuntimeEngine(Engine):
     name = "onnxruntime"
+    graph_format = GRAPH_FORMATS[name]
     compiles_at_once = True
 
     def __init__(
@@ -163,9 +164,6 @@ class OnnxRuntimeEngine(Engine):
         if self._mode is None or self._mode.keeps_vectors or graph_of(shapes) != STEP:
             return graph
         return HostUpdate(graph, shapes)
-
-
-ENGINE = OnnxRuntimeEngine
 
 
 def _load_cuda(ort: Any) -> None:

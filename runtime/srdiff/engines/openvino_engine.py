@@ -14,7 +14,7 @@ from ..cpu import this_cpu
 from ..errors import BundleError, DeviceError, PackageError, one_line
 from ..graph_io import COND, LR, Shapes, X
 from ..telemetry import import_quietly
-from .base import Arrays, Engine, Graph, require_known
+from .base import GRAPH_FORMATS, Arrays, Engine, Graph, require_known
 from .host_update import HostUpdate
 from .openvino_cache import CompiledModels
 from .openvino_mish import fuse_mish
@@ -53,6 +53,7 @@ class OpenVinoGraph(Graph):
 
 class OpenVinoEngine(Engine):
     name = "openvino"
+    graph_format = GRAPH_FORMATS[name]
     device = "cpu"
     compiles_at_once = True
     joins = True
@@ -115,9 +116,6 @@ def _refusals() -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise BundleError(f"OpenVINO refuses the bundle's graph: {one_line(error)}; export the model anew") from error
-
-
-ENGINE = OpenVinoEngine
 
 
 def open_engine(device: str, precision: str, threads: int | None, options: Mapping[str, str]) -> OpenVinoEngine:
