@@ -47,7 +47,7 @@ def draw(
         )
 
     for index in range(count):
-        yield upscaler.enlarge(photo, seed, sampler, overall(index), philox_noise(seed, index))
+        yield upscaler.enlarge(photo, seed, sampler, overall(index), philox_noise(seed, index, upscaler.threads))
 
 
 class Moments:

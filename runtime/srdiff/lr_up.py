@@ -39,9 +39,13 @@ class LrUpRecipe:
         white = np.iinfo(pixels.dtype).max
         if self.rounding == "none" or white > 255:
             enlarged = bicubic(pixels.astype(np.float64) * (255 / white), height, width, self.border)
-        else:
-            enlarged = bicubic(pixels, height, width, self.border, self.rounding).astype(np.float64)
-        return np.ascontiguousarray((enlarged * (2 / self.divisor) - 1).transpose(2, 0, 1).astype(np.float32))
+            return np.ascontiguousarray(self._signed(enlarged).transpose(2, 0, 1))
+        enlarged = bicubic(pixels, height, width, self.border, self.rounding)
+        return np.take(self._signed(np.arange(256, dtype=np.float64)), enlarged.transpose(2, 0, 1))
+
+    def _signed(self, values: np.ndarray) -> np.ndarray:
+        """0 … 255 -> about [-1, 1]."""
+        return (values * (2 / self.divisor) - 1).astype(np.float32)
 
     def crop(self, pixels: np.ndarray, top: int, left: int, height: int, width: int, scale: int) -> np.ndarray:
         """A rectangle of the whole image's lr_up, [3, scale * height, scale * width], equal to the last bit.

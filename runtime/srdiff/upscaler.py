@@ -17,7 +17,7 @@ from .condition_cache import ConditionCache, fit_into_memory
 from .engines import Engine, Graph
 from .forking import keep_in_children
 from .graph_io import COND, ENCODER, FEATURES, HEAD, JOINED, LR, REST, STEP
-from .machine import usable_memory
+from .machine import usable_cpus, usable_memory
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
 from .opening import open_for
@@ -30,6 +30,7 @@ from .progress import Callback, Watch, watch_with
 from .resize import bicubic
 from .samplers import Plan, Sampler
 from .sampling import Sampling
+from .strips import in_strips
 from .tiles import choose_tile, cut, fit_tile, fit_window, tile_overlap, tile_within
 from .whole import whole
 
@@ -37,8 +38,9 @@ from .whole import whole
 DEFAULT_TILE = 256
 # The least at which windows of small-v1 differ from the whole image by one level at most.
 DEFAULT_OVERLAP = 32
-# LR rows that are put together at a time.
+# LR rows that are put together at a time, by all threads; and LR pixels below which another thread costs more time.
 BAND = 64
+LEAST_STRIP = 1 << 13
 
 
 class Upscaler:
@@ -48,6 +50,7 @@ class Upscaler:
         bundle: the model.
         engine: where it runs; has ``name``, ``device`` and ``precision``.
         scale: side of the result over side of the input.
+        threads: of the CPU, for what is not the engine's.
         tile, overlap: of windows, in LR pixels, see :func:`srdiff.tiles.fit_window`; graphs of static shapes have
             windows of their own instead.
     """
@@ -58,6 +61,7 @@ class Upscaler:
         self.bundle = bundle
         self.engine = engine
         self.scale = bundle.manifest.scale
+        self.threads = engine.threads or usable_cpus()
         self._graphs = CompiledGraphs(bundle, engine)
         manifest = bundle.manifest
         self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
@@ -167,7 +171,8 @@ class Upscaler:
         """
         plan = self.bundle.manifest.plan(sampler or self.bundle.manifest.sampler())
         photo = bled(photo)
-        return self.compose(photo, self.sample(photo.pixels, plan, noise or philox_noise(seed), watch))
+        noise = noise or philox_noise(seed, threads=self.threads)
+        return self.compose(photo, self.sample(photo.pixels, plan, noise, watch))
 
     def compose(self, photo: Photo, x0: np.ndarray) -> Photo:
         """The result for a photo and its sampled x_0 [3, sh, sw]: clip(clip(x_0) / res_rescale + lr_up)."""
@@ -175,12 +180,20 @@ class Upscaler:
         height, width = pixels.shape[:2]
         white = np.iinfo(pixels.dtype).max
         result = np.empty((height * scale, width * scale, 3), pixels.dtype)
-        for top in range(0, height, BAND):  # of rows, so that a large image needs no further one of floats
-            rows = min(BAND, height - top)
+
+        def put_together(top: int, rows: int) -> None:
             band = slice(top * scale, (top + rows) * scale)
-            lr_up = manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
-            hr = np.clip(x0[:, band], -1, 1) / np.float32(manifest.res_rescale) + lr_up
-            result[band] = np.rint((np.clip(hr, -1, 1) + 1) * np.float32(white / 2)).transpose(1, 2, 0)
+            hr = np.clip(x0[:, band], -1, 1)
+            hr /= np.float32(manifest.res_rescale)
+            hr += manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
+            np.clip(hr, -1, 1, out=hr)
+            hr += 1
+            hr *= np.float32(white / 2)
+            result[band] = np.rint(hr, out=hr).transpose(1, 2, 0)
+
+        # In strips, so that a large image needs no further one of floats.
+        rows = max(BAND // self.threads, -(-LEAST_STRIP // width))
+        in_strips(put_together, height, rows, self.threads)
         if is_neutral(photo):
             neutralise(result)
         alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height * scale, width * scale)

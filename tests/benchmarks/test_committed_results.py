@@ -24,6 +24,7 @@ MARKDOWN = {  # of results that are not quality.py's
     "damage": damage.markdown,
     "flicker": flicker.markdown,
     "latency": latency_report.as_text,
+    "latency_hidden_amx": latency_report.as_text,
     "latency_windows": latency_report.as_text,
 }
 ROOT = Path(__file__).parents[2]

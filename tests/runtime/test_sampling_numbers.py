@@ -206,11 +206,12 @@ def test_a_plan_prints_as_a_table():
     seed=st.integers(0, 2**64 - 1),
     stream=st.integers(0, 100),
     window=st.tuples(st.integers(0, 150), st.integers(0, 150), st.integers(1, 90), st.integers(1, 90)),
+    threads=st.integers(1, 4),
 )
-def test_a_window_of_the_noise_is_the_noise_of_the_window(seed, stream, window):
+def test_a_window_of_the_noise_is_the_noise_of_the_window(seed, stream, window, threads):
     top, left, height, width = window
     whole = philox_noise(seed)(stream, 0, 0, top + height, left + width)
-    part = philox_noise(seed)(stream, *window)
+    part = philox_noise(seed, threads=threads)(stream, *window)
     assert part.dtype == np.float32
     assert np.array_equal(part, whole[:, top:, left:])
 

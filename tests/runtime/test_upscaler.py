@@ -15,6 +15,7 @@ from PIL import Image
 from srdiff import DeviceError, ImageError, OptionError, Upscaler
 from srdiff.engines import open_engine
 from srdiff.errors import PackageError
+from srdiff.photo.convert import photo_from
 from srdiff.resize import bicubic
 
 from ..models import SMALL
@@ -220,6 +221,17 @@ def test_bf16_stays_near_float32_where_the_cpu_has_it(photo):
     exact = Upscaler.from_bundle(SMALL, engine="openvino", device="cpu", precision="fp32")
     difference = fast.upscale(photo).astype(float) - exact.upscale(photo)
     assert 10 * np.log10(255**2 / (difference**2).mean()) > 45
+
+
+def test_the_number_of_threads_does_not_show():
+    rng = np.random.default_rng(0)
+    source = photo_from(rng.integers(0, 256, (300, 70, 3), np.uint8))
+    x0 = rng.standard_normal((3, 1200, 280)).astype(np.float32)
+    made = [
+        Upscaler.from_bundle(SMALL, engine="onnxruntime", device="cpu", threads=threads).compose(source, x0).pixels
+        for threads in (1, 2, 7)
+    ]
+    assert all(np.array_equal(one, made[0]) for one in made)
 
 
 def test_many_threads_share_one_compilation(photo):

@@ -14,7 +14,6 @@ import PIL
 
 from ..bundle import bundle_hash
 from ..jobs.work import JobSettings
-from ..machine import usable_cpus
 from ..model_names import built_in
 from ..upscaler import Upscaler
 
@@ -35,7 +34,7 @@ def pins_of(upscaler: Upscaler, settings: JobSettings) -> Pins:
         "engine": engine.name,
         "device": re.sub(r":\d+", "", engine.device),
         "precision": engine.precision,
-        "threads": engine.threads or usable_cpus(),
+        "threads": upscaler.threads,
         "tile": upscaler.tile,
         "overlap": upscaler.overlap,
         "seed": settings.seed,
