@@ -31,7 +31,7 @@ TrainStep = Callable[[], float]
 @click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Of the peer.")
 def main(config: str, batch: int, patch: int, train_encoder: bool, repeats: int, peer: str, threads: int) -> None:
     """Median seconds of a training step of the noise predictor, on random data."""
-    from srdiff_training.run.settings import load_settings
+    from srdiff_training.run.settings_file import load_settings
 
     changes = [f"batch={batch}", f"patch={patch}", f"freeze_encoder={str(not train_encoder).lower()}"]
     changes += ["device=cpu", "precision=fp32", "data=none", "output=none"]

@@ -23,7 +23,8 @@ from srdiff_training.model.config import NetworkConfig  # noqa: E402
 from srdiff_training.model.parameter_names import public_name, to_public_layout  # noqa: E402
 from srdiff_training.run.devices import Devices  # noqa: E402
 from srdiff_training.run.distil_step import START, DistilStep, TeacherResult, distil_rates, load_teacher  # noqa: E402
-from srdiff_training.run.settings import TrainSettings, load_settings, settings_from  # noqa: E402
+from srdiff_training.run.settings import TrainSettings  # noqa: E402
+from srdiff_training.run.settings_file import load_settings, settings_from  # noqa: E402
 from srdiff_training.run.train import build_network, train  # noqa: E402
 
 from ..conftest import DATA  # noqa: E402

@@ -21,7 +21,7 @@ from srdiff_training.model.rrdb import RRDBUpscaler  # noqa: E402
 from srdiff_training.run.initial_weights import initialise  # noqa: E402
 from srdiff_training.run.losses import ImageLoss, NoiseLoss  # noqa: E402
 from srdiff_training.run.optimiser_step import TrainStep, rates_at  # noqa: E402
-from srdiff_training.run.settings import load_settings  # noqa: E402
+from srdiff_training.run.settings_file import load_settings  # noqa: E402
 
 from .training_runs import tiny_settings  # noqa: E402
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from srdiff.errors import OptionError
-from srdiff_training.run.settings import CONFIGS, load_settings, settings_from
+from srdiff_training.run.settings_file import CONFIGS, load_settings, settings_from
 
 PLACES = ["data=photos", "output=run"]
 
@@ -56,6 +56,8 @@ def test_changes_have_the_last_word(tmp_path: Path) -> None:
         ("device=npu", "device is 'npu'; choose one of cpu, ascend, gpu"),
         ("precision=fp16", "precision fp16 is not available on a CPU"),
         ("schedule=sigmoid", "schedule is 'sigmoid'"),
+        ("batch=.inf", "batch is inf; it must be a whole number"),
+        ("memory_gib=.nan", "memory_gib"),
         ("network.unet_mults=7", "network.unet_mults is 7; it must be a list of whole numbers"),
         ("data=", "no photos to train on"),
         ("output=", "no folder for the run"),

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from srdiff_training.run.settings import TrainSettings, settings_from
+from srdiff_training.run.settings import TrainSettings
+from srdiff_training.run.settings_file import settings_from
 
 SIZES = {"encoder_channels": 4, "encoder_blocks": 2, "encoder_growth": 2, "unet_channels": 4, "unet_mults": [1, 2]}
 TINY = {

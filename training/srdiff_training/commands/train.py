@@ -30,7 +30,7 @@ def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], 
     run.
     """
     keep_quiet()
-    from ..run.settings import load_settings
+    from ..run.settings_file import load_settings
 
     settings = load_settings(stage, config, changes)
     from ..run.train import train

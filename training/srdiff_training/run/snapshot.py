@@ -27,7 +27,8 @@ from ..model.parameter_names import public_shape, to_public_layout
 from ..model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
-from .settings import TrainSettings, settings_from
+from .settings import TrainSettings
+from .settings_file import settings_from
 from .stored_weights import set_parameter, stored_name
 
 STATE_NAME = "srdiff_train"

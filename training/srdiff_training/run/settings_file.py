@@ -1,0 +1,136 @@
+"""Settings as they are written: a YAML file, changed by ``--set key=value``."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Callable, Iterable
+
+from srdiff.errors import OptionError, one_line
+
+from ..model.config import NetworkConfig
+from ..model.families import MINDEDITING
+from .distil_settings import DistilSettings, of_teacher
+from .settings import TrainSettings
+
+GROUPS = ("network", "distil")
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> TrainSettings:
+    """TrainSettings of a stage from a YAML file.
+
+    Args:
+        stage: one of :data:`srdiff_training.run.settings.STAGES`.
+        config: a file, or the name of one that comes with this package, with its stage or without: ``card``, ``small``.
+        changes: ``key=value``; what belongs to a group is ``network.key=value`` or ``distil.key=value``.
+
+    Raises:
+        OptionError: the file is not there or no YAML, a key is unknown, or a value does not fit.
+    """
+    names = (f"{stage}_{config}", config if config.startswith(f"{stage}_") else "")
+    path = next((CONFIGS / f"{name}.yaml" for name in names if (CONFIGS / f"{name}.yaml").is_file()), Path(config))
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem[len(stage) + 1 :] for file in CONFIGS.glob(f"{stage}_*.yaml")))
+        raise OptionError(f"{config} is not a file; give a YAML file or one of {known}")
+    values = _parse(str(path), path.read_bytes()) or {}
+    if not isinstance(values, dict):
+        raise OptionError(f"{path} is no list of keys and values; write one 'key: value' a line")
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not equals:
+            raise OptionError(f"--set {change} has no value; write it as key=value")
+        value = _parse(f"--set {change}", text)
+        group, dot, name = key.partition(".")
+        members = values.get(group) or {}
+        if dot and group in GROUPS and isinstance(members, dict):
+            values[group] = {**members, name: value}
+        else:
+            values[key] = value
+    return settings_from(stage, values)
+
+
+def _parse(source: str, text: str | bytes) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{source} is no YAML ({one_line(error)}); correct it") from error
+
+
+def settings_from(stage: str, values: dict[str, Any]) -> TrainSettings:
+    """TrainSettings from what a YAML file or a checkpoint holds; the reverse of :meth:`TrainSettings.plain`."""
+    values = dict(values)
+    if values.pop("stage", stage) != stage:
+        raise OptionError(f"the configuration is for another stage than {stage}; run srdiff-train with its own")
+    if isinstance(values.get("data"), str):
+        values["data"] = [values["data"]]
+    source = values.get("teacher") or values.get("init_from")
+    if stage == "distil" and source and not values.get("network"):
+        values = {**of_teacher(Path(str(source)), values), **values}
+    network, distil = (_group(values, name) for name in GROUPS)
+    network = {"family": MINDEDITING.name, **network}
+    fitting = _coerced(TrainSettings, {**values, "data": values.get("data") or []}, "")
+    distils = DistilSettings(**_coerced(DistilSettings, distil, "distil."))
+    if stage == "distil":
+        network["fidelity"] = distils.has_dial
+    return TrainSettings(
+        stage=stage,
+        network=NetworkConfig(**_coerced(NetworkConfig, network, "network.")),
+        distil=distils,
+        **fitting,
+    )
+
+
+def _group(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """Takes a group of settings out of the others."""
+    members = values.pop(name, None) or {}
+    if not isinstance(members, dict):
+        raise OptionError(f"{name} is {members!r}; write its values under it, as {name}.KEY=VALUE or as lines")
+    return members
+
+
+_KINDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "int": ("a whole number", lambda value: _whole(value)),
+    "float": ("a number", lambda value: _number(value)),
+    "bool": ("true or false", lambda value: _exactly(bool, value)),
+    "str": ("a word", lambda value: "" if value is None else str(value)),
+    "tuple[int, ...]": ("a list of whole numbers", lambda value: tuple(_whole(item) for item in _exactly(list, value))),
+    "tuple[str, ...]": ("a list of words", lambda value: tuple(str(item) for item in _exactly(list, value))),
+}
+
+
+def _coerced(kind: type, values: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Every value as the data class's field wants it. OptionError names an unknown key or an unfitting value."""
+    types = {entry.name: str(entry.type) for entry in fields(kind) if entry.name not in ("stage", *GROUPS)}
+    result = {}
+    for key, value in values.items():
+        if key not in types:
+            near = difflib.get_close_matches(str(key), types, 1, 0.0)[0]
+            raise OptionError(f"the configuration has an unknown key {prefix}{key}; did you mean {prefix}{near}?")
+        description, convert = _KINDS[types[key]]
+        try:
+            result[key] = convert(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise OptionError(f"{prefix}{key} is {value!r}; it must be {description}") from error
+    return result
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or float(value) != int(float(value)):
+        raise ValueError(value)
+    return int(float(value))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError(value)
+    return float(value)  # YAML reads 1e-4 as a word
+
+
+def _exactly(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(value)
+    return value
