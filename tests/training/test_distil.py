@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ import mindspore as ms  # noqa: E402
 from racing.torch_reference import random_state  # noqa: E402
 
 from srdiff.errors import CheckpointError, OptionError  # noqa: E402
-from srdiff.samplers import student_plan  # noqa: E402
+from srdiff.samplers import DDPM, Sampler, student_plan  # noqa: E402
 from srdiff_training.checkpoints.read import read_tensors  # noqa: E402
-from srdiff_training.data.crops import Crops, Photos  # noqa: E402
+from srdiff_training.data.crops import Crops, Photos, columns  # noqa: E402
 from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
 from srdiff_training.model.config import NetworkConfig  # noqa: E402
 from srdiff_training.model.parameter_names import public_name, to_public_layout  # noqa: E402
@@ -123,25 +124,46 @@ def test_a_student_begins_with_what_its_teacher_knows(photos: Path, tmp_path: Pa
 
 
 def test_regress_aims_at_the_teachers_own_result(photos: Path, tmp_path: Path) -> None:
-    """DDIM with eta 0 by the runtime's own loop, from the same noise."""
+    """DDIM with eta 0; of the undamaged input, where inputs are damaged."""
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
-    from srdiff.photo.convert import photo_from
-    from srdiff.samplers import Sampler
+    path = DATA / "mindediting_tiny.ckpt"
+    distil = {**L1_ALONE, "objective": "regress", "teacher_steps": 3}
+    settings = distil_settings(path, photos, tmp_path / "run", distil, patch=32, degradation="photo")
+    gives_what_the_runtime_gives(path, settings, Sampler("ddim", 3))
+    crops = Crops(Photos([str(photos)], 4, 32, 1.0, 1, lambda items, total: items), settings)
+    plain = Crops(crops.photos, replace(settings, degradation="bicubic"))
+    damaged, clean = (dict(zip(columns(one.settings), one.sample(1))) for one in (crops, plain))
+    assert list(damaged) == columns(settings) and len(damaged) == len(crops.sample(1)) == len(clean) + 2
+    for name in ("lr", "lr_up"):
+        np.testing.assert_array_equal(damaged[f"undamaged_{name}"], clean[name])
+        assert not np.array_equal(damaged[name], clean[name])
+    seen = []
+
+    def teacher(*given: ms.Tensor) -> ms.Tensor:
+        seen.extend(array.asnumpy()[0] for array in given)
+        return given[1]
+
+    step = DistilStep.__new__(DistilStep)
+    step.teacher, step.critic, step.student = teacher, None, lambda *given: (given[3], None)
+    batch = [ms.Tensor(array[None]) for array in damaged.values()]
+    target, _ = step(ms.Tensor(distil_rates(0, settings)), *batch)
+    for found, name in zip(seen, ("lr", "lr_up", "noise")):
+        np.testing.assert_array_equal(found, clean[name])
+    np.testing.assert_array_equal(target.asnumpy()[0], clean["lr_up"])
+
+
+def gives_what_the_runtime_gives(path: Path, settings: TrainSettings, sampler: Sampler) -> None:
+    """A teacher's result, by the runtime's own loop, from the same noise."""
     from srdiff_training.model.cells import open_checkpoint
     from srdiff_training.model.recipe_options import RecipeOptions
 
-    path = DATA / "mindediting_tiny.ckpt"
-    distil = {**L1_ALONE, "objective": "regress", "teacher_steps": 3}
-    settings = distil_settings(path, photos, tmp_path / "run", distil, patch=32)
     upscaler = open_checkpoint(path, RecipeOptions(clip_denoised=True))
     pixels = np.random.default_rng(3).integers(0, 256, (8, 8, 3), np.uint8)
     noise = np.random.default_rng(4).standard_normal((3, 32, 32)).astype(np.float32)
-    plan = Sampler("ddim", 3).plan(settings.noise_schedule)
-    expected = upscaler.sample(photo_from(pixels).pixels, plan, lambda *place: noise)
+    expected = upscaler.sample(pixels, upscaler.bundle.manifest.plan(sampler), lambda *place: noise)
     lr_up = upscaler.bundle.manifest.lr_up.apply(pixels, 32, 32)
     lr = pixels.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
-    teacher = TeacherResult(load_teacher(path, settings.network), settings)
-    found = teacher(*(ms.Tensor(array[None]) for array in (lr, lr_up, noise))).asnumpy()[0]
+    found = TeacherResult(path, settings)(*(ms.Tensor(array[None]) for array in (lr, lr_up, noise))).asnumpy()[0]
     np.testing.assert_allclose(found, expected / 2.0 + lr_up, atol=1e-4)
 
 
@@ -188,6 +210,7 @@ def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
     assert load_checkpoint(outcome.checkpoint).stored.student_steps == 1
     with pytest.raises(CheckpointError, match="holds a student, no teacher; go on from it with init_from"):
         load_teacher(outcome.checkpoint, whole.network)
+    gives_what_the_runtime_gives(outcome.checkpoint, whole, DDPM)
     again = settings_from("distil", {**TINY, "data": "x", "output": "y", "init_from": str(outcome.checkpoint)})
     assert again.network == whole.network
 

@@ -20,9 +20,6 @@ from ..measure.pairs import Pair, find_pairs
 from ..run.settings import TrainSettings
 from .degradation import degraded_window
 
-COLUMNS = {"rrdb": ["lr", "hr"], "srdiff": ["lr", "lr_up", "hr", "t", "noise"]}
-COLUMNS["distil"] = [*COLUMNS["srdiff"], "borders"]
-
 Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
@@ -105,6 +102,15 @@ def _require_large(pairs: list[Pair], patch: int) -> None:
         )
 
 
+def columns(settings: TrainSettings) -> list[str]:
+    """What a sample of a stage is made of."""
+    if settings.stage == "rrdb":
+        return ["lr", "hr"]
+    names = ["lr", "lr_up", "hr", "t", "noise"]
+    names += ["borders"] if settings.stage == "distil" else []
+    return names + (["undamaged_lr", "undamaged_lr_up"] if settings.compares_undamaged else [])
+
+
 @dataclass(frozen=True)
 class Crop:
     """Where a crop lies, in LR pixels, and how it is turned."""
@@ -166,7 +172,7 @@ class Crops:
         return self.sample((self.first_step + step) * self.settings.batch + self.rank * self.share + place)
 
     def sample(self, number: int) -> tuple[np.ndarray, ...]:
-        """Sample ``number`` of the whole run, columns as in ``COLUMNS``; images are float32 [3, height, width] in
+        """Sample ``number`` of the whole run, as :func:`columns` has it; images are float32 [3, height, width] in
         [-1, 1], borders are those of :func:`.degradation.degraded_window`.
         """
         # Philox counts in the low words, so each sample has a stream of its own.
@@ -181,16 +187,24 @@ class Crops:
         if self.settings.degradation == "photo":  # of a stream beside, so that the rest stays as it is without
             damage = np.random.Generator(np.random.Philox(key=self.settings.seed, counter=[0, 0, 1, number]))
             source, top, left, borders = degraded_window(photo, top, left, side, scale, damage)
-        lr = source[top:, left:][:side, :side]
+        lr, lr_up = self._inputs(crop, source, top, left)
+        hr = crop.turned(to_signed(hr))
         if self.settings.stage == "rrdb":
-            return crop.turned(to_signed(lr)), crop.turned(to_signed(hr))
-        lr_up = self.recipe.crop(source, top, left, side, side, scale)
+            return lr, hr
         t = np.array(self.timesteps[rng.integers(len(self.timesteps))], np.int32)
-        noise = rng.standard_normal((3, patch, patch), np.float32)
-        images = (crop.turned(to_signed(lr)), crop.turned(lr_up), crop.turned(to_signed(hr)))
-        if self.settings.stage == "srdiff":
-            return (*images, t, noise)
-        return (*images, t, noise, crop.turned_borders(borders))
+        sample = [lr, lr_up, hr, t, rng.standard_normal((3, patch, patch), np.float32)]
+        if self.settings.stage == "distil":
+            sample.append(crop.turned_borders(borders))
+        if self.settings.compares_undamaged:
+            sample += self._inputs(crop, self.photos.lr[crop.photo], crop.top, crop.left)
+        return tuple(sample)
+
+    def _inputs(self, crop: Crop, source: np.ndarray, top: int, left: int) -> tuple[np.ndarray, np.ndarray]:
+        """lr and lr_up of a crop that lies there in an input."""
+        scale = self.settings.network.scale
+        side = self.settings.patch // scale
+        lr = to_signed(source[top:, left:][:side, :side])
+        return crop.turned(lr), crop.turned(self.recipe.crop(source, top, left, side, side, scale))
 
     def draw(self, rng: np.random.Generator) -> Crop:
         """A place, evenly over all photos' pixels, and one of the eight ways to turn a square."""
@@ -207,7 +221,7 @@ def batches(crops: Crops) -> ds.Dataset:
     ds.config.set_prefetch_size(4)  # of batches, too: the usual 16 would hold gigabytes
     source = ds.GeneratorDataset(
         crops,
-        COLUMNS[crops.settings.stage],
+        columns(crops.settings),
         shuffle=False,
         num_parallel_workers=min(crops.settings.workers, os.cpu_count() or 1),  # more are refused
         python_multiprocessing=False,

@@ -21,8 +21,9 @@ class DistilSettings:
     Attributes:
         steps: that the student takes: 1, 2 or 4.
         objective: ``adversarial`` learns from true photos, with a discriminator where its weight is not 0; ``regress``
-            learns to give the teacher's own result of the same noise, without one.
-        teacher_steps: of that result, DDIM with eta 0.
+            learns to give the teacher's own result of the same noise, without one; where inputs are damaged
+            (``degradation: photo``), the teacher's of the undamaged input.
+        teacher_steps: of that result, DDIM with eta 0; a student as the teacher takes its own one.
         l1, consistency, blocks, perceptual, adversarial: weights of the losses, see
             :class:`srdiff_training.run.distil_losses.StudentLoss`. ``perceptual`` and ``adversarial`` look through a
             VGG-16, which is fetched (64 MB) unless both are 0; ``blocks`` needs inputs that have been through JPEG, as

@@ -11,7 +11,7 @@ import numpy as np
 from mindspore import Parameter, Tensor
 
 from srdiff.errors import CheckpointError
-from srdiff.samplers import Sampler
+from srdiff.samplers import Sampler, student_plan
 
 from ..model.checkpoint import load_checkpoint
 from ..model.config import NetworkConfig
@@ -34,25 +34,39 @@ START = 0.7
 
 
 class TeacherResult:
-    """What the teacher makes of a batch: DDIM with eta 0 from the given noise.
+    """What the teacher makes of a batch from the given noise: in DDIM's steps with eta 0, or a student in its one.
 
     Args:
-        network: the teacher's.
-        settings: its schedule, factor of the residual, and how many steps it takes.
+        path: the teacher's checkpoint; of one with the dial it is the sharpest result.
+        settings: sizes, schedule, factor of the residual, and how many steps it takes.
+
+    Raises:
+        CheckpointError: it cannot be read, its sizes are others, or it is a student of several steps.
     """
 
-    def __init__(self, network: SRDiff, settings: TrainSettings) -> None:
+    def __init__(self, path: Path, settings: TrainSettings) -> None:
+        checkpoint = load_checkpoint(path)
+        own_steps = checkpoint.stored.student_steps
+        if own_steps not in (None, 1):
+            raise CheckpointError(
+                f"{path} is a student of {own_steps} steps; a teacher is a model of many steps or a student of one"
+            )
+        config = replace(settings.network, fidelity=checkpoint.config.fidelity)
+        network = SRDiff(config)
+        load_srdiff(path, network, config)
         network.set_train(False)
         self.encoder, self.step = EncoderGraph(network), StepGraph(network, clip_denoised=True)
         self.time_bias = time_bias_table(network, settings.timesteps)
-        self.plan = Sampler("ddim", settings.distil.teacher_steps).plan(settings.noise_schedule)
-        self.up_input, self.res_rescale = network.config.up_input, settings.res_rescale
+        schedule, ddim = settings.noise_schedule, Sampler("ddim", settings.distil.teacher_steps)
+        self.plan = student_plan(schedule, 1) if own_steps else ddim.plan(schedule)
+        self.up_input, self.fidelity, self.res_rescale = config.up_input, config.fidelity, settings.res_rescale
 
     def __call__(self, lr: Tensor, lr_up: Tensor, noise: Tensor) -> Tensor:
         """lr [n, 3, h, w], lr_up and noise [n, 3, sh, sw] -> the image [n, 3, sh, sw] in about [-1, 1]."""
         cond = self.encoder(lr)
         x, x0 = noise, ms.ops.zeros_like(noise)
-        more = (lr_up,) if self.up_input else ()
+        more = [lr_up] if self.up_input else []
+        more += [ms.ops.zeros((1, 1, 1, 1), ms.float32)] if self.fidelity else []
         for number in self.plan:
             bias = Tensor(self.time_bias[number.t].reshape(1, -1, 1, 1))
             coef = Tensor(number.coef.tensor())
@@ -116,9 +130,10 @@ class DistilStep:
 
     def __call__(self, rates: Tensor, *batch: Tensor) -> tuple[Tensor, Tensor]:
         row = rates.asnumpy()
-        lr, lr_up, hr, t, noise, borders = batch
+        lr, lr_up, hr, t, noise, borders, *undamaged = batch
         if self.teacher is not None:
-            hr = self.teacher(lr, lr_up, noise)
+            seen, seen_up = undamaged or (lr, lr_up)
+            hr = self.teacher(seen, seen_up, noise)
         loss, norm = self.student(Tensor(row[:4]), lr, lr_up, hr, t, noise, borders, Tensor(row[7]))
         if self.critic is not None and self.discriminator is not None:
             self.critic(Tensor(np.append(row[4:7], 1).astype(np.float32)), lr, lr_up, hr, t, noise)
@@ -160,7 +175,7 @@ def begin_student(network: SRDiff, settings: TrainSettings) -> None:
 
 
 def load_teacher(path: Path, config: NetworkConfig) -> SRDiff:
-    """The network of a teacher's file.
+    """The network of the teacher that a student begins as.
 
     Raises:
         CheckpointError: it cannot be read, holds a student, or its sizes are others.

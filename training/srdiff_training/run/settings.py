@@ -154,6 +154,11 @@ class TrainSettings:
             )
 
     @property
+    def compares_undamaged(self) -> bool:
+        """Whether the target is what a teacher makes of the input before it was damaged."""
+        return self.stage == "distil" and self.distil.objective == "regress" and self.degradation == "photo"
+
+    @property
     def steps(self) -> int:
         """Steps of the whole run."""
         return self.epochs * self.steps_per_epoch

@@ -137,10 +137,7 @@ def build_step(network: nn.Cell, settings: TrainSettings, devices: Devices) -> T
     lower_precision(network, settings.precision)
     if settings.stage == "distil":
         regresses = settings.distil.objective == "regress"
-        teacher = None
-        if regresses:
-            sizes = replace(settings.network, fidelity=False)
-            teacher = TeacherResult(load_teacher(Path(settings.teacher), sizes), settings)
+        teacher = TeacherResult(Path(settings.teacher), settings) if regresses else None
         return DistilStep(network, settings, devices, teacher)
     if settings.stage == "rrdb":
         loss: nn.Cell = ImageLoss(network)

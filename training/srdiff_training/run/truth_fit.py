@@ -59,7 +59,7 @@ class TruthFit:
         for number in range(self.settings.distil.fidelity_batches):
             first = number * self.settings.batch
             samples = [self.crops.sample(first + place) for place in range(self.settings.batch)]
-            lr, lr_up, hr, t, noise, _ = (np.stack(column) for column in zip(*samples))
+            lr, lr_up, hr, t, noise = (np.stack(column) for column in list(zip(*samples))[:5])
             features = self.features(*(ms.Tensor(array) for array in (lr, lr_up, t, noise))).asnumpy()
             x0 = np.clip((hr - lr_up) * self.settings.res_rescale, -CLAMP_LIMIT, CLAMP_LIMIT)
             inner = (..., slice(edge, -edge), slice(edge, -edge))
