@@ -244,6 +244,8 @@ class Manifest:
             ("up_input", bool),
             ("global_context", bool),
             ("fidelity", bool),
+            ("checkpoint", str),
+            *((name, dict) for name in ("network", "producer", "parity", "origin")),
         ):
             if name in values and not isinstance(values[name], kind):
                 raise TypeError(f"{name} is not a {kind.__name__}")

@@ -167,6 +167,8 @@ VALUES: dict[str, Change] = {
     "channels that the graph has not": lambda manifest: manifest.update(cond_channels=5),
     "weights of text": lambda manifest: manifest.update(weights_dtype=["float16"]),
     "no schedule": lambda manifest: manifest.update(schedule=None),
+    "an unhashable checkpoint": lambda manifest: manifest.update(checkpoint=[[]]),
+    "a network in a list": lambda manifest: manifest.update(network=[1]),
     "files in a list": lambda manifest: manifest.update(files=[1]),
 }
 

@@ -6,6 +6,7 @@ import io
 import pickle
 import resource
 import struct
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,66 @@ ENDLESS = {
     "no mark": b"\x80\x02u.",
     "itself": b"\x80\x02}q\0(X\x01\0\0\0ah\0u.",
 }
+
+
+def word(text: str) -> bytes:
+    return b"X" + struct.pack("<I", len(text)) + text.encode()
+
+
+def fans(depth: int) -> bytes:
+    """Dictionaries of ten keys that all lead to the same next one."""
+    pickled = b"\x80\x02}q\x000"
+    for level in range(1, depth):
+        items = b"".join(word(str(key)) + b"h" + bytes([level - 1]) for key in range(10))
+        pickled += b"}q" + bytes([level]) + b"(" + items + b"u0"
+    return pickled + b"h" + bytes([depth - 1]) + b"."
+
+
+LONG_LIST = b"](" + b"N" * 100_000 + b"e"
+REPEATING = {
+    "a list as pairs": (
+        b"\x80\x02" + LONG_LIST + b"q\0ccollections\nOrderedDict\n](" + b"h\0" * 100_000 + b"e\x85R.",
+        "no parameter at all",
+    ),
+    "calls of a list": (
+        b"\x80\x02" + LONG_LIST + b"\x85q\0ccollections\nOrderedDict\nq\1" + b"h\1h\0R0" * 100_000 + b"N.",
+        "repeats itself",
+    ),
+    "calls of a call": (
+        b"\x80\x02ctorch._tensor\n_rebuild_from_type_v2\nq\0ccollections\nOrderedDict\nN)\x87q\1"
+        + b"0h\0Nh\1\x87q\1" * 1000
+        + b"h\0h\1R0" * 100_000
+        + b"N.",
+        "repeats itself",
+    ),
+    "a long name": (
+        b"\x80\x02" + word("typing") + b"q\0" + word("a" * 100_000) + b"q\1" + b"h\0h\1\x93" * 100_000 + b".",
+        "a name of more than",
+    ),
+    "names of names": (b"\x80\x02}(" + word("a" * 5000) + b"Nu.", "a name of more than"),
+    "dictionaries": (fans(8), "entries"),
+}
+
+
+@pytest.mark.parametrize("name", REPEATING)
+def test_what_repeats_itself_ends_soon(tmp_path: Path, name: str) -> None:
+    """Work follows the file's bytes: each of these asked for a billion steps and more."""
+    content, said = REPEATING[name]
+    began = time.process_time()
+    message = refusal(rezipped(saved(tmp_path, {"a": torch.ones(1)}), zipfile.ZIP_STORED, data_pkl=content))
+    assert said in message
+    assert time.process_time() - began < 30
+
+
+@pytest.mark.parametrize("shape", [b"K\x05", b"]", b"N", b"}"])
+def test_a_shape_is_a_tuple(tmp_path: Path, shape: bytes) -> None:
+    path = saved(tmp_path, {"a": torch.ones(1)})
+    with zipfile.ZipFile(path) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("data.pkl")]
+        content = archive.read(name)
+    assert content.count(b"K\x01\x85") == 2  # shape and strides
+    refused = refusal(rezipped(path, zipfile.ZIP_STORED, data_pkl=content.replace(b"K\x01\x85", shape, 1)))
+    assert "is damaged" in refused
 
 
 @pytest.mark.parametrize("name", ENDLESS)

@@ -39,6 +39,16 @@ def test_changes_have_the_last_word(tmp_path: Path) -> None:
     assert settings.freeze_encoder is False
 
 
+def test_validation_takes_no_more_steps_than_there_are() -> None:
+    with pytest.raises(OptionError, match="validate_steps is 10 of 8 timesteps; set validate_steps to at most 8"):
+        load_settings("srdiff", "small", [*PLACES, "timesteps=8", "val=set5"])
+    assert load_settings("srdiff", "small", [*PLACES, "timesteps=8"]).timesteps == 8
+
+
+def test_whole_numbers_stay_whole() -> None:
+    assert load_settings("srdiff", "small", [*PLACES, f"seed={2**53 + 1}"]).seed == 2**53 + 1
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

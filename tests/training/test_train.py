@@ -101,6 +101,16 @@ def test_a_loss_that_is_no_number(photos: Path, tmp_path: Path) -> None:
     assert [step for step, _ in numbered(tmp_path / "run")] == [1, 2]
 
 
+def test_a_validation_that_fails_costs_no_steps(photos: Path, tmp_path: Path) -> None:
+    def fails() -> tuple[float, float]:
+        raise OutputError("no room")
+
+    settings = tiny_settings(photos, tmp_path / "run", save_every=100, validate_every=3)
+    with pytest.raises(OutputError, match="no room"):
+        loop_of(settings, fails).run(Position())
+    assert [step for step, _ in numbered(tmp_path / "run")] == [3]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_saves_after_the_step(photos: Path, tmp_path: Path, number: int) -> None:
     settings = tiny_settings(photos, tmp_path / "run", save_every=100)

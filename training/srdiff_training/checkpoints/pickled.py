@@ -12,6 +12,8 @@ from typing import Any, BinaryIO, Callable
 
 LIMIT = 2 << 20  # bytes of one pickle; a checkpoint's, of names and shapes, has a tenth of it
 LONGEST_LINE = 1 << 12
+# Arguments of all calls together: a pickle may name the same long list again and again.
+MOST_ARGUMENTS = LIMIT
 
 
 class PickleError(ValueError):
@@ -88,6 +90,7 @@ _OPAQUE = re.compile(
     re.VERBOSE,
 )
 _DICTS = ("collections.OrderedDict", "builtins.dict", "__builtin__.dict")
+_FROM_TYPE = "torch._tensor._rebuild_from_type_v2"  # what to call, for which type, and with what
 
 
 def load_pickle(file: BinaryIO, storages: dict[str, Storage] | None = None) -> Any:
@@ -147,6 +150,7 @@ class _Machine:
         self.storages = storages
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
+        self._arguments_left = MOST_ARGUMENTS
 
     def pop(self) -> Any:
         return self.stack.pop()
@@ -188,8 +192,26 @@ class _Machine:
             self.stack[-1].extend(items)
 
     def reduce(self) -> None:
-        arguments = self.pop()
-        self.stack.append(_result(self.pop(), arguments))
+        """What stands for the call of a name."""
+        arguments = self._arguments(self.pop())
+        called = self.pop()
+        while isinstance(called, _Global) and called.name == _FROM_TYPE:
+            called, arguments = arguments[0], self._arguments(arguments[2])
+        if not isinstance(called, _Global):
+            raise ValueError("no call")
+        if called.name in _DICTS:
+            pairs = self._arguments(tuple(arguments[0])) if arguments and isinstance(arguments[0], list) else ()
+            self.stack.append(dict(pair for pair in pairs if _is_by_word(pair)))
+        else:
+            self.stack.append(_REBUILDS[called.name](*arguments) if called.name in _REBUILDS else Opaque())
+
+    def _arguments(self, arguments: Any) -> tuple[Any, ...]:
+        if not isinstance(arguments, tuple):
+            raise ValueError("no arguments")
+        self._arguments_left -= 1 + len(arguments)
+        if self._arguments_left < 0:
+            raise PickleError("repeats itself, as no checkpoint does; save the model's state_dict alone")
+        return arguments
 
     def build(self) -> None:
         """The state of what is on the stack: attributes, which nobody reads."""
@@ -197,7 +219,7 @@ class _Machine:
 
     def persistent(self) -> None:
         """A storage: its kind, key, place and size."""
-        word, kind, key, _, size, *rest = self.pop()
+        word, kind, key, _, size, *rest = self._arguments(self.pop())
         if word != "storage" or not isinstance(kind, _Global) or not isinstance(key, str) or type(size) is not int:
             raise ValueError("no storage")
         match = _STORAGE.fullmatch(kind.name)
@@ -210,23 +232,19 @@ def _by_word(items: list[Any]) -> dict[str, Any]:
     return {key: value for key, value in zip(items[::2], items[1::2]) if isinstance(key, str)}
 
 
+def _is_by_word(pair: Any) -> bool:
+    return isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], str)
+
+
 def _named(name: str) -> _Global:
-    if name in _DICTS or name in _REBUILDS or _STORAGE.fullmatch(name) or _OPAQUE.fullmatch(name):
+    if len(name) > LONGEST_LINE:
+        raise PickleError(f"holds a name of more than {LONGEST_LINE} letters, as no checkpoint has")
+    if name in _DICTS or name == _FROM_TYPE or name in _REBUILDS or _STORAGE.fullmatch(name) or _OPAQUE.fullmatch(name):
         return _Global(name)
     raise PickleError(
         f"holds a {name}, which is not read, because unpickling may run what a stranger wrote; load it where it comes "
         "from and save the model's state_dict alone"
     )
-
-
-def _result(called: Any, arguments: Any) -> Any:
-    """What stands for the call of a name."""
-    if not isinstance(called, _Global) or not isinstance(arguments, tuple):
-        raise ValueError("no call")
-    if called.name in _DICTS:
-        pairs = arguments[0] if arguments and isinstance(arguments[0], list) else []
-        return _by_word([part for pair in pairs for part in pair])
-    return _REBUILDS[called.name](*arguments) if called.name in _REBUILDS else Opaque()
 
 
 def _view(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> Any:
@@ -242,7 +260,6 @@ _REBUILDS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_tensor_v2": _view,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
     "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
-    "torch._tensor._rebuild_from_type_v2": lambda called, _, arguments, *__: _result(called, arguments),
     **{f"torch._utils.{name}": _unreadable(kind) for name, kind in _UNREADABLE.items()},
 }
 

@@ -39,9 +39,11 @@ _TRAINER = re.compile(
 )
 MAX_DEPTH = 8
 MAX_AXES = 8
+MAX_NAME = 4096
+MAX_ENTRIES = 1_000_000  # of all dictionaries, each counted wherever it is met
 _FAILURES = (
-    zipfile.BadZipFile, struct.error, OSError, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError,
-    OverflowError,
+    zipfile.BadZipFile, struct.error, OSError, EOFError, KeyError, ValueError, TypeError, NotImplementedError,
+    RuntimeError, OverflowError,
 )  # fmt: skip
 
 
@@ -165,21 +167,37 @@ def _arrays(numbers: _ZipNumbers | _LegacyNumbers, size: int) -> dict[str, np.nd
     return found
 
 
-def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, View | Unreadable]]:
+def _tensors(content: Any) -> Iterator[tuple[str, View | Unreadable]]:
     """Name and tensor, through dictionaries within dictionaries."""
+    for number, (name, tensor) in enumerate(_entries(content)):
+        if number == MAX_ENTRIES:
+            raise PickleError(f"has more than {MAX_ENTRIES} entries; save the state_dict alone")
+        if tensor is not None:
+            yield name, tensor
+
+
+def _entries(content: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, View | Unreadable | None]]:
+    """The same with None for all that is no tensor."""
     for key, value in content.items() if isinstance(content, dict) else ():
         name = f"{prefix}{key}"
+        if len(name) > MAX_NAME:
+            raise PickleError(f"has a name of more than {MAX_NAME} letters, as no network has")
         if isinstance(value, (View, Unreadable)):
             yield name, value
         elif isinstance(value, dict) and not _TRAINER.match(key):
+            yield name, None
             if depth == MAX_DEPTH:
                 raise PickleError(
                     f"has more than {MAX_DEPTH} dictionaries within one another; save the state_dict alone"
                 )
-            yield from _tensors(value, f"{name}.", depth + 1)
+            yield from _entries(value, f"{name}.", depth + 1)
+        else:
+            yield name, None
 
 
 def _check_view(name: str, view: View) -> None:
+    if not isinstance(view.shape, tuple) or not isinstance(view.strides, tuple):
+        raise PickleError(f"is damaged: tensor {name} has no shape")
     sides = [*view.shape, *view.strides, view.offset, view.storage.size]
     if any(type(side) is not int or not 0 <= side < 1 << 40 for side in sides) or len(view.shape) != len(view.strides):
         raise PickleError(f"is damaged: tensor {name} has an impossible shape")

@@ -120,6 +120,11 @@ class TrainSettings:
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
+        if self.val and self.validate_steps > self.timesteps:
+            raise OptionError(
+                f"validate_steps is {self.validate_steps} of {self.timesteps} timesteps; set validate_steps to at most "
+                f"{self.timesteps}"
+            )
         if self.seed < 0 or self.warmup_steps < 0 or not self.memory_gib >= 0:
             raise OptionError("seed, warmup_steps and memory_gib must not be negative")
         multiple = self.network.scale * self.network.hr_multiple

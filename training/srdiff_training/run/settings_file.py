@@ -119,6 +119,8 @@ def _coerced(kind: type, values: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _whole(value: Any) -> int:
+    if type(value) is int:
+        return value
     if isinstance(value, bool) or float(value) != int(float(value)):
         raise ValueError(value)
     return int(float(value))

@@ -226,7 +226,7 @@ class TrainingLoop:
         saves = ends or step % settings.save_every == 0
         psnr = ssim = None
         if self.validate is not None and (step == settings.steps or step % settings.validate_every == 0):
-            psnr, ssim = self.validate()
+            psnr, ssim = self._validated(self.validate, progress)
         if saves or psnr is not None or step % settings.log_every == 0:
             self.log.add(
                 step=step,
@@ -248,6 +248,16 @@ class TrainingLoop:
             self.snapshots.save(progress)
             self.log.plot()
         return progress
+
+    def _validated(self, validate: Callable[[], tuple[float, float]], progress: Position) -> tuple[float, float]:
+        """What it measures; where it fails, the steps up to here are saved first."""
+        try:
+            return validate()
+        except BaseException:
+            if self.fit is not None:
+                self.fit()
+            self.snapshots.save(progress)
+            raise
 
 
 def _millions(parameters: Iterable[Parameter]) -> str:
