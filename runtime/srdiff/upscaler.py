@@ -38,8 +38,9 @@ from .whole import whole
 DEFAULT_TILE = 256
 # The least at which windows of small-v1 differ from the whole image by one level at most.
 DEFAULT_OVERLAP = 32
-# LR rows that are put together at a time, by all threads; and LR pixels below which another thread costs more time.
-BAND = 64
+# LR rows that are put together at a time, by all threads, and by each at least: strips share the rows at their edges.
+BAND, LEAST_ROWS = 64, 8
+# LR pixels below which another thread costs more time than it saves.
 LEAST_STRIP = 1 << 13
 
 
@@ -192,8 +193,8 @@ class Upscaler:
             result[band] = np.rint(hr, out=hr).transpose(1, 2, 0)
 
         # In strips, so that a large image needs no further one of floats.
-        rows = max(BAND // self.threads, -(-LEAST_STRIP // width))
-        in_strips(put_together, height, rows, self.threads)
+        threads = min(self.threads, BAND // LEAST_ROWS)
+        in_strips(put_together, height, max(BAND // threads, -(-LEAST_STRIP // width)), threads)
         if is_neutral(photo):
             neutralise(result)
         alpha = photo.alpha if photo.alpha is None else bicubic(photo.alpha, height * scale, width * scale)
