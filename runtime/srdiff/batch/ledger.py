@@ -210,11 +210,11 @@ class Ledger(Notes):
             super().promise(entry, pins)
 
     def _write(self, line: bytes, pins: Pins | None) -> None:
-        if pins is not None and pins not in self.own_pins:
+        new = pins is not None and pins not in self.own_pins
+        self._pen.write(pins_line(pins) + line if pins is not None and new else line)
+        if pins is not None and new:
             self.pins[fingerprint(pins)] = pins
             self.own_pins.append(pins)
-            line = pins_line(pins) + line
-        self._pen.write(line)
 
     def begin(self) -> None:
         """Make the file, so that another process may append to it, too.
