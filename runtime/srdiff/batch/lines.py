@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Iterator
 from ..atomic_files import cannot_write
 from ..errors import OptionError, OutputError
 
+HEADER_KEY = "srdiff_ledger"
 HEADER = b'{"srdiff_ledger": 1}\n'
 # Bytes of a line that are looked at to tell whether it is a torn header: a foreign file may be one line of gigabytes.
 _LOOK = 1 << 16
