@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import ssl
 import threading
 import zipfile
 from functools import partial
@@ -333,3 +334,16 @@ def test_an_address_is_checked_resumed_and_never_taken_unasked(
     assert "do not use it" in models("add", url, "--name", "again", "--sha256", sha256, code=2)
     models("add", url, "--name", "again", "--sha256", sha256)
     assert "was not fetched" in models("add", "http://127.0.0.1:1/x.zip", "--sha256", sha256, code=2)
+
+
+def test_a_connection_that_fails_is_not_called_unwritable(
+    models: Models, store: Path, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = zipped(tmp_path / "site" / "far.zip")
+
+    def fails(*_: object) -> bytes:
+        raise ssl.SSLError(1, "bad record mac")
+
+    monkeypatch.setattr("http.client.HTTPResponse.read", fails)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert "was not fetched: " in models("add", f"{site}/far.zip", "--sha256", sha256, code=2)
