@@ -73,7 +73,10 @@ def _fetch(url: str, part: Path, told: Callable[[int, int | None], None]) -> Non
         total = here + int(length) if length and length.isdecimal() else None
         with part.open("ab" if here else "wb") as file:
             while True:
-                chunk = answer.read(_CHUNK)
+                try:
+                    chunk = answer.read(_CHUNK)
+                except OSError as error:  # of the network, and not of the file that is written
+                    raise urllib.error.URLError(error) from error
                 if not chunk:
                     break
                 here += len(chunk)

@@ -37,8 +37,8 @@ def forget(name: str) -> None:
 def remove_leftovers(folder: Path) -> list[Path]:
     """Removes what killed processes left in a folder, and returns it; files of any other name are not looked at.
 
-    A file goes when its process is gone, which can be told on the same machine only, or when nobody has written to it
-    for a day.
+    A file goes when its process is gone, which can be told on the same machine only. A living process keeps its files,
+    however old; where that cannot be told, a file goes when nobody has written to it, or into it, for a day.
     """
     removed = []
     with suppress(OSError):  # a folder that is not there or not ours holds nothing to remove
@@ -58,17 +58,19 @@ def _is_nobodys(path: Path, place: str, process: int) -> bool:
     if place == _place():
         if process == os.getpid():
             return path.name not in _under_way
-        if not _is_alive(process):
-            return True
+        alive = _is_alive(process)
+        if alive is not None:
+            return not alive
     try:
-        return time.time() - path.lstat().st_mtime > OLD
+        return time.time() - _last_written(path) > OLD
     except OSError:
         return False
 
 
-def _is_alive(process: int) -> bool:
+def _is_alive(process: int) -> bool | None:
+    """Of this machine; None where that cannot be told."""
     if os.name != "posix":
-        return True  # elsewhere os.kill(…, 0) ends the process
+        return None  # elsewhere os.kill(…, 0) ends the process
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -76,6 +78,14 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         pass
     return True
+
+
+def _last_written(path: Path) -> float:
+    """Of a folder and all in it; a folder's own time does not tell of what is written deeper. Raises OSError."""
+    latest = path.lstat().st_mtime
+    if path.is_dir() and not path.is_symlink():
+        latest = max([latest, *(_last_written(inner) for inner in path.iterdir())])
+    return latest
 
 
 @lru_cache(maxsize=None)

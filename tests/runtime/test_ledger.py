@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 import srdiff.commands.run as run_command
 from srdiff import OptionError, OutputError
-from srdiff.batch.ledger import Entry, FileRecord, Ledger, record_of
+from srdiff.batch.ledger import Entry, FileRecord, Ledger, promise_line, record_of
 from srdiff.batch.lines import HEADER
 from srdiff.batch.pins import differences, fingerprint, pins_of
 from srdiff.bundle import Bundle
@@ -204,12 +208,72 @@ def test_entries_come_back_as_they_were(tmp_path):
 
 def test_ledgers_merge_and_the_latest_counts(tmp_path):
     for name, one in (("-1-of-2", entry("a", 5.0)), ("-2-of-2", entry("b", 1.0)), ("", entry("a", 2.0, "failed"))):
-        Ledger(tmp_path / f"srdiff-ledger{name}.jsonl").append(one)
+        (tmp_path / f"srdiff-ledger{name}.jsonl").write_bytes(HEADER + one.to_line())
     assert Ledger(tmp_path / NAME).entries == {"a": entry("a", 5.0), "b": entry("b", 1.0)}
     together = b"".join(path.read_bytes() for path in sorted(tmp_path.iterdir()))
     (tmp_path / "all").mkdir()
     (tmp_path / "all" / NAME).write_bytes(together)
     assert Ledger(tmp_path / "all" / NAME).entries == {"a": entry("a", 5.0), "b": entry("b", 1.0)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["done", "failed", "promise"]),
+            st.sampled_from("ab"),
+            st.sampled_from(["", "-1-of-2", "-2-of-2"]),
+            st.sampled_from([1.0, 1.0005, 2.0, 86400.0]),
+        ),
+        max_size=12,
+    )
+)
+def test_what_came_last_counts_whatever_the_clocks_say(tmp_path_factory, events):
+    """Runs one after another, of clocks set ahead and back, each with a ledger of its own or an older one's."""
+    folder = tmp_path_factory.mktemp("any")
+    entries, promises = {}, {"a": [], "b": []}
+    for number, (what, key, name, clock) in enumerate(events):
+        one = replace(entry(key, clock, "failed" if what == "failed" else "done"), seed=number)
+        ledger = Ledger(folder / f"srdiff-ledger{name}.jsonl")
+        ledger.promise(one) if what == "promise" else ledger.append(one)
+        ledger.close()
+        if what == "promise":
+            promises[key].append(number)
+        else:
+            entries[key] = number
+            promises[key] = promises[key] if what == "failed" else []
+        together = folder / "together.jsonl"
+        together.write_bytes(b"".join(path.read_bytes() for path in sorted(folder.glob("srdiff-ledger*"))))
+        for found in (ledger, Ledger(folder / NAME), Ledger(together)):
+            assert {one.key: one.seed for one in found.entries.values()} == entries
+            expected = {key: numbers for key, numbers in promises.items() if numbers}
+            assert {key: sorted(one.seed for one in ones) for key, ones in found.promises.items()} == expected
+
+
+def test_within_one_ledger_the_order_of_its_lines_counts(tmp_path):
+    """As of one that was written while the clock was set back; no time in it is trusted."""
+    lines = [entry("a", 86400.0), entry("b", 86400.0), entry("a", 5.0, "failed")]
+    (tmp_path / NAME).write_bytes(HEADER + b"".join(one.to_line() for one in lines) + promise_line(entry("b", 6.0)))
+    ledger = Ledger(tmp_path / NAME)
+    assert {key: one.status for key, one in ledger.entries.items()} == {"a": "failed", "b": "done"}
+    assert set(ledger.promises) == {"b"}
+
+
+def test_a_clock_that_was_ahead(srdiff_run, tmp_path):
+    """An image that changes again and again is made each time, and verified, though the ledger is of tomorrow."""
+    srdiff_run()
+    ledger = tmp_path / "out" / NAME
+    tomorrow = []
+    for line in map(json.loads, ledger.read_bytes().splitlines()):
+        of_it = line.get("promise", line)
+        if "finished" in of_it:
+            of_it["finished"] += 86400
+        tomorrow.append(json.dumps(line).encode() + b"\n")
+    ledger.write_bytes(b"".join(tomorrow))
+    for value in (7, 8):
+        picture(tmp_path / "in" / "1.png", value)
+        assert sum_of(srdiff_run()) == "1 enlarged, 2 skipped, 0 failed"
+        assert sum_of(srdiff_run("--verify")) == "3 verified, 0 failed"
 
 
 def test_cut_at_any_byte(tmp_path):
@@ -232,11 +296,16 @@ def test_cut_at_any_byte(tmp_path):
     assert lines == 4
     (tmp_path / "cut.jsonl").write_bytes(b"\0" * 12)  # a size without content
     Ledger(tmp_path / "cut.jsonl").append(entry("c", 3.0))
-    assert (tmp_path / "cut.jsonl").read_bytes().startswith(HEADER)
+    assert Ledger(tmp_path / "cut.jsonl").entries == {"c": entry("c", 3.0)}
 
 
 @pytest.mark.parametrize(
-    "line", [b"[]", b"7", b'{"key": 1, "status": "done"}', b'{"key": "a", "status": "?"}', b"\xff", b"[" * 100000]
+    "line",
+    [b"[]", b"7", b'{"key": 1, "status": "done"}', b'{"key": "a", "status": "?"}', b"\xff", b"[" * 100000]
+    + [
+        b'{"key": "a", "status": "done", "finished": %s}' % time
+        for time in (b'"1"', b"NaN", b"Infinity", b"-1", b"1e300")
+    ],
 )
 def test_lines_that_are_none(tmp_path, line):
     (tmp_path / NAME).write_bytes(HEADER + line + b"\n" + entry("a", 1.0).to_line())

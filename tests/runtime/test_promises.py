@@ -32,6 +32,7 @@ class Doubling:
     """An upscaler of no model, whose results depend on input and seed."""
 
     scale = 2
+    threads = 1
 
     def __init__(self) -> None:
         self.made = 0

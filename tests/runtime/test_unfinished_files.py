@@ -44,6 +44,33 @@ def test_a_living_process_keeps_its_file_and_a_killed_one_does_not(writer, tmp_p
     assert left.parent == tmp_path and os.listdir(tmp_path) == []
 
 
+def test_a_living_process_keeps_its_file_however_old(writer, tmp_path):
+    """As of a suspended one, or of a mark that is made once for days of work."""
+    (file,) = tmp_path.iterdir()
+    os.utime(str(file), (0, 0))
+    assert remove_leftovers(tmp_path) == [] and file.exists()
+
+
+def test_where_life_cannot_be_told_age_decides(writer, tmp_path, monkeypatch):
+    (file,) = tmp_path.iterdir()
+    monkeypatch.setattr("srdiff.unfinished_files._is_alive", lambda _: None)
+    assert remove_leftovers(tmp_path) == []
+    os.utime(str(file), (0, 0))
+    assert remove_leftovers(tmp_path) == [file]
+
+
+def test_a_folder_is_as_old_as_what_was_last_written_in_it(tmp_path):
+    """As of another container's block of images: only files deep in it change."""
+    folder = tmp_path / f".srdiff-{'0' * 8}-1-{'1' * 16}"
+    (folder / "0" / "in").mkdir(parents=True)
+    (folder / "0" / "in" / "a.png").touch()
+    for path in (folder / "0" / "in", folder / "0", folder):
+        os.utime(str(path), (0, 0))
+    assert remove_leftovers(tmp_path) == []
+    os.utime(str(folder / "0" / "in" / "a.png"), (0, 0))
+    assert remove_leftovers(tmp_path) == [folder]
+
+
 def test_own_files_under_way_are_kept(tmp_path):
     with atomic_file(tmp_path / "out.png") as temporary:
         temporary.write_bytes(b"half")

@@ -8,14 +8,19 @@ import os
 import threading
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE, FAILED
-from .lines import Pen, read_lines
+from .lines import HEADER_KEY, Pen, read_lines
 from .pins import Pins, fingerprint
+
+# Seconds by which an entry is later than the one before it, at least.
+_TICK = 0.001
+# Seconds since 1970 that no clock says, and up to which ticks can be told apart.
+_NEVER = 1e11
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,8 @@ class Entry:
         seed: of the noise.
         seconds: of work.
         error: of a failure, one sentence.
-        finished: seconds since 1970; of two entries with one key the later counts.
+        finished: seconds since 1970, and within a ledger later than what it says of the key before, whatever the clock
+            says; of two ledgers' entries with one key the later counts.
     """
 
     key: str
@@ -75,6 +81,8 @@ class Entry:
         values["outputs"] = tuple(FileRecord(**output) for output in values.get("outputs", ()))
         if values["status"] not in (DONE, FAILED) or not isinstance(values["key"], str):
             raise ValueError("it has a key that is no text, or another status")
+        if "finished" in values and not 0 <= values["finished"] < _NEVER:
+            raise ValueError("it has a time that never is")
         return cls(**values)
 
 
@@ -100,33 +108,45 @@ class Notes:
         self.path = path
         self.entries: dict[str, Entry] = {}
         self.promises: dict[str, list[Entry]] = {}
+        self._done: dict[str, float] = {}  # when a key's last entry of that status was
         self.pins: dict[str, Pins] = {}
-
-    def _take(self, entry: Entry) -> None:
-        known = self.entries.get(entry.key)
-        if known is None or known.finished <= entry.finished:
-            self.entries[entry.key] = entry
-            self._settle(entry.key)
-
-    def _expect(self, promise: Entry) -> None:
-        self.promises.setdefault(promise.key, []).append(promise)
-        self._settle(promise.key)
-
-    def _settle(self, key: str) -> None:
-        """Forget the promises of a key that its entry is later than."""
-        entry = self.entries.get(key)
-        if entry is not None and entry.status == DONE and key in self.promises:
-            self.promises[key] = [one for one in self.promises[key] if one.finished > entry.finished]
-            if not self.promises[key]:
-                del self.promises[key]
 
     def promise(self, entry: Entry, pins: Pins | None = None) -> None:
         """Note that a file with this content is about to get its name; ``entry`` has it as its output."""
-        self._expect(entry)
+        self.promises.setdefault(entry.key, []).append(self._later(entry))
 
     def append(self, entry: Entry, pins: Pins | None = None) -> None:
         """Note an entry."""
-        self._take(entry)
+        entry = self._later(entry)
+        self.entries[entry.key] = entry
+        if entry.status == DONE:
+            self._settle(entry.key, entry.finished)
+
+    def _later(self, entry: Entry) -> Entry:
+        """Dated after all that is known of the key: a clock that was ahead once must not outdo what comes of it."""
+        known = self.entries.get(entry.key)
+        before = [*([] if known is None else [known]), *self.promises.get(entry.key, ())]
+        latest = max((one.finished for one in before), default=entry.finished - _TICK)
+        return entry if entry.finished > latest else replace(entry, finished=latest + _TICK)
+
+    def _settle(self, key: str, done: float = 0.0) -> None:
+        """Forget the promises of a key that an entry, done at that time or before, is later than."""
+        self._done[key] = max(done, self._done.get(key, 0.0))
+        if key in self.promises:
+            self.promises[key] = [one for one in self.promises[key] if one.finished > self._done[key]]
+            if not self.promises[key]:
+                del self.promises[key]
+
+    def merge(self, other: Notes) -> None:
+        """Note what others noted, for whom nothing but the time tells what came last."""
+        for key, entry in other.entries.items():
+            known = self.entries.get(key)
+            if known is None or known.finished <= entry.finished:
+                self.entries[key] = entry
+        for key, promises in other.promises.items():
+            self.promises.setdefault(key, []).extend(promises)
+        for key in {*other.entries, *other.promises}:
+            self._settle(key, other._done.get(key, 0.0))
 
     def located(self, path: Path) -> str:
         """A result's path as an entry has it."""
@@ -171,6 +191,7 @@ class Ledger(Notes):
             self._read(file)
 
     def _read(self, file: Path) -> None:
+        part = Notes(self.path)
         for data in read_lines(file):
             if data is None:
                 self.torn += 1
@@ -179,13 +200,17 @@ class Ledger(Notes):
                 if file == self.path:
                     self.own_pins.append(data["pins"])
             elif "key" in data or "promise" in data:
-                take, content = (self._take, data) if "key" in data else (self._expect, data["promise"])
+                take, content = (part.append, data) if "key" in data else (part.promise, data["promise"])
                 try:
                     entry = Entry.from_data(content)
                 except (KeyError, TypeError, ValueError):
                     self.torn += 1
                 else:
                     take(entry)
+            elif HEADER_KEY in data:  # the lines of another ledger, put behind those of this one
+                self.merge(part)
+                part = Notes(self.path)
+        self.merge(part)
 
     @property
     def threads(self) -> int | None:
@@ -200,21 +225,23 @@ class Ledger(Notes):
             OutputError: the file cannot be written.
         """
         with self._lock:
+            entry = self._later(entry)
             self._write(entry.to_line(), pins)
             super().append(entry, pins)
 
     def promise(self, entry: Entry, pins: Pins | None = None) -> None:
         """As :meth:`append`, before the result gets its name."""
         with self._lock:
+            entry = self._later(entry)
             self._write(promise_line(entry), pins)
             super().promise(entry, pins)
 
     def _write(self, line: bytes, pins: Pins | None) -> None:
-        if pins is not None and pins not in self.own_pins:
+        new = pins is not None and pins not in self.own_pins
+        self._pen.write(pins_line(pins) + line if pins is not None and new else line)
+        if pins is not None and new:
             self.pins[fingerprint(pins)] = pins
             self.own_pins.append(pins)
-            line = pins_line(pins) + line
-        self._pen.write(line)
 
     def begin(self) -> None:
         """Make the file, so that another process may append to it, too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..errors import OptionError, SRDiffError
 from ..model_names import added, built_in, bundle_folder, models_folder
 from ..model_store import add_bundle, check_files, free_place, name_of, remove_bundle
 from .command import CONTEXT, Command, OneSentence, table
-from .saying import tell
+from .saying import say, tell
 from .version import version_option
 
 
@@ -91,7 +92,10 @@ def _add_from(url: str, sha256: str, name: str) -> Bundle:
 @main.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Remove a model that was added."""
+    """Remove a model that was added.
+
+    What else lies in its folder stays; of a link only the link goes.
+    """
     left = remove_bundle(name)
     tell(f"removed {name}" + (f"; its folder keeps what is no part of it: {', '.join(left)}" if left else ""))
 
@@ -101,11 +105,20 @@ def remove(name: str) -> None:
 def verify(names: tuple[str, ...]) -> None:
     """Check every file of models by its hash.
 
-    Those named, or all.
+    Those named, or all; a damaged one does not keep the others from it.
     """
-    for name in names or {**added(), **built_in()}:
-        check_files(Bundle(bundle_folder(name)))
-        tell(f"{name}: every file is as it was exported")
+    known = {**added(), **built_in()}
+    worst = 0
+    for name in names or known:
+        try:
+            check_files(Bundle(bundle_folder(name) if names else known[name]))
+        except SRDiffError as error:
+            say(f"Error: {error}")
+            worst = max(worst, error.exit_code)
+        else:
+            tell(f"{name}: every file is as it was exported")
+    if worst:
+        sys.exit(worst)
 
 
 def _row(name: str, folder: Path) -> list[Any]:

@@ -154,6 +154,7 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
     from ..video.coding import Wishes
     from ..video.enlarging import PIECE, enlarge_film
     from ..video.film import Part
+    from ..video.pieces import TakenError, folder_of
     from ..video.pipe import enlarge_to_pipe
 
     if target.suffix.lower() in ANIMATIONS:
@@ -176,8 +177,10 @@ def _film(source: Path, target: Path, settings: JobSettings, options: dict[str, 
 
         try:
             return enlarge_film(source, target, upscaler, settings, part, wishes, note)
+        except TakenError:
+            raise
         except BaseException:
-            if done >= PIECE:
+            if done >= PIECE and folder_of(target).is_dir():
                 there = int(done) // PIECE * PIECE
                 say(f"{there} frames are kept; the same command goes on from there")
             raise

@@ -74,16 +74,21 @@ def enlarge_film(
 def _make(film: Film, coding: Coding, maker: FrameMaker, pieces: Pieces, tell: Tell) -> tuple[int, int, int]:
     """All pieces that are not there yet. Gives the frames, how many were there, and when the last one ends."""
     count = kept = end = 0
+
+    def told(frames: float, kept: int, total: int | None) -> None:
+        pieces.stay()
+        tell(frames, kept, total)
+
     for number, shots in enumerate(_cut(film.shots())):
         times = [shot.time for shot in shots]
         end = shots[-1].time + shots[-1].length
         if pieces.has(number, times):
             kept += len(shots)
         else:
-            frames = _frames(shots, film, coding, maker, (count, kept), tell)
+            frames = _frames(shots, film, coding, maker, (count, kept), told)
             pieces.put(number, times, coding.encode(frames, str(pieces.target)))
         count += len(shots)
-        tell(count, kept, film.count)
+        told(count, kept, film.count)
     return count, kept, end
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Iterator
@@ -16,6 +16,16 @@ from ..unfinished_files import forget, new_name, remove_leftovers
 from .coding import Coded
 
 _PINS = "made-with.json"
+
+
+class TakenError(OutputError):
+    """The folder is another process's by now, or gone."""
+
+
+def folder_of(target: Path) -> Path:
+    """Where a film's pieces are kept: hidden, beside it."""
+    final = target.resolve()
+    return final.with_name(f".srdiff-film-{hashlib.sha256(final.name.encode()).hexdigest()[:16]}")
 
 
 class Pieces:
@@ -35,8 +45,7 @@ class Pieces:
     """
 
     def __init__(self, target: Path, pins: Pins, anew: bool) -> None:
-        final = target.resolve()
-        self.folder = final.with_name(f".srdiff-film-{hashlib.sha256(final.name.encode()).hexdigest()[:16]}")
+        self.folder = folder_of(target)
         self.target = target
         self._pins: Pins = json.loads(json.dumps(pins))
         self._anew = anew
@@ -44,30 +53,55 @@ class Pieces:
 
     def __enter__(self) -> Pieces:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_leftovers(self.folder)
-            (self.folder / self._mark).touch()
-            others = [path for path in self.folder.glob(".srdiff-*") if path.name != self._mark]
-            if others:
-                self._leave()
-                raise OutputError(
-                    f"another process makes {self.target}; wait for it, or if there is none remove {others[0]}"
-                )
-            self._agree()
-        except OSError as error:
-            raise cannot_write(self.folder, error) from error
+            self._take()
+        except BaseException as error:
+            self._leave()
+            if isinstance(error, OSError):
+                raise cannot_write(self.folder, error) from error
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._leave()
 
+    def _take(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder)
+        (self.folder / self._mark).touch()
+        others = [path for path in self.folder.glob(".srdiff-*") if path.name != self._mark]
+        if others:
+            raise OutputError(
+                f"another process makes {self.target}; wait for it, or if there is none remove {others[0]}"
+            )
+        self._agree()
+
     def _leave(self) -> None:
+        # The mark goes after the pins, so that nobody who comes meanwhile takes them for its own, and rmdir, other than
+        # rmtree, leaves the mark of whoever comes after that.
+        with suppress(OSError):
+            if {path.name for path in self.folder.iterdir()} <= {_PINS, self._mark}:
+                (self.folder / _PINS).unlink()
         with suppress(OSError):
             (self.folder / self._mark).unlink()
         forget(self._mark)
-        with suppress(OSError):
-            if {path.name for path in self.folder.iterdir()} <= {_PINS}:
-                shutil.rmtree(self.folder)
+        with suppress(OSError):  # pieces, or another process's mark
+            self.folder.rmdir()
+
+    def stay(self) -> None:
+        """Say that somebody is at work here, which other machines know by the time of the mark.
+
+        Raises:
+            TakenError: the mark is gone, so another process may be at work here.
+        """
+        try:
+            os.utime(str(self.folder / self._mark))
+        except FileNotFoundError as error:
+            raise TakenError(
+                f"{self.folder} was removed or taken over while {self.target} was made; run the same again, and one "
+                "process at a time"
+            ) from error
+        except OSError as error:
+            raise cannot_write(self.folder, error) from error
 
     def _agree(self) -> None:
         file = self.folder / _PINS
@@ -82,7 +116,6 @@ class Pieces:
         if pins == self._pins:
             return
         if not self._anew:
-            self._leave()
             raise OutputError(
                 f"{self.target} was begun with {differences(pins, self._pins)}; go on with the same, or begin anew "
                 "with overwrite"
@@ -100,6 +133,7 @@ class Pieces:
 
     def put(self, number: int, times: list[int], packets: list[Coded]) -> None:
         """Keep a piece: a line of JSON, and the packets' bytes."""
+        self.stay()
         rows = [[packet.time, packet.key, len(packet.data)] for packet in packets]
         with atomic_file(self._file(number)) as temporary, temporary.open("wb") as file:
             file.write(json.dumps({"times": times, "packets": rows}).encode() + b"\n")

@@ -9,7 +9,7 @@ import sys
 import time
 from fractions import Fraction
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 from click.testing import Result
@@ -17,6 +17,7 @@ from click.testing import Result
 pytest.importorskip("av")
 
 from srdiff.errors import OutputError
+from srdiff.unfinished_files import OLD
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
 from srdiff.video.coding import Wishes
@@ -133,3 +134,71 @@ def test_one_process_makes_a_film(tmp_path: Path) -> None:
     with Pieces(tmp_path / "out.mp4", {}, False):  # that process is gone
         pass
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_film_under_way_for_days_is_nobody_elses(anew: bool, tmp_path: Path) -> None:
+    begin = (
+        "import sys; from pathlib import Path; from srdiff.video.pieces import Pieces\n"
+        "with Pieces(Path(sys.argv[1]), {'seed': 0}, False) as pieces:\n"
+        "    pieces.put(0, [0], []); print(flush=True); input()"
+    )
+    words = [sys.executable, "-c", begin, str(tmp_path / "out.mp4")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        first.stdout.readline()
+        (mark,) = tmp_path.glob(".srdiff-film-*/.srdiff-*")
+        os.utime(str(mark), (time.time() - 2 * OLD,) * 2)
+        with pytest.raises(OutputError, match="another process"), Pieces(tmp_path / "out.mp4", {"seed": 3}, anew):
+            pass
+        assert mark.exists() and len(list(tmp_path.glob(".srdiff-film-*/*.piece"))) == 1
+        first.communicate(b"\n")
+    assert not mark.exists()
+
+
+def test_the_mark_is_as_young_as_the_last_step(upscaler: Upscaler, tmp_path: Path) -> None:
+    """Other machines on the same disk know by its age alone that somebody is at work."""
+    ages = []
+
+    def tell(*_: object) -> None:
+        (mark,) = tmp_path.glob(".srdiff-film-*/.srdiff-*")
+        ages.append(time.time() - mark.stat().st_mtime)
+        os.utime(str(mark), (0, 0))
+
+    made(upscaler, film(tmp_path / "in.mp4"), tmp_path / "out.mp4", tell)
+    assert len(ages) >= len(STEADY) and max(ages) < OLD / 2
+
+
+def test_pieces_that_were_taken_away_are_not_said_to_be_kept(
+    srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a machine with another clock: the film ends in a sentence, and what is another's is left alone."""
+    monkeypatch.setattr(enlarging, "PIECE", 4)
+    put, theirs = Pieces.put, []
+
+    def put_and_lose(pieces: Pieces, number: int, *rest: Any) -> None:
+        put(pieces, number, *rest)
+        if number == 1:
+            for path in pieces.folder.iterdir():
+                path.unlink()
+            theirs.append(pieces.folder / "000000.piece")
+            theirs[0].write_bytes(b"another's")
+
+    monkeypatch.setattr(Pieces, "put", put_and_lose)
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    result = srdiff_video(source, target, code=2)
+    assert "was removed or taken over" in result.output and "are kept" not in result.output
+    assert theirs[0].read_bytes() == b"another's" and not target.exists()
+
+
+def test_what_is_kept_is_said(
+    srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarging, "PIECE", 4)
+
+    def full(*_: object) -> None:
+        raise OutputError("no space")
+
+    monkeypatch.setattr(enlarging.muxing, "write", full)
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+    assert "12 frames are kept" in srdiff_video(source, target, code=2).output
