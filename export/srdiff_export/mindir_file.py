@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Mapping
 
@@ -16,6 +15,7 @@ from srdiff.errors import DeviceError
 from srdiff.graph_io import OUTPUTS, graph_of
 
 from .ascend_tools import ASCEND_ORIENTED
+from .trace_folder import trace_folder
 
 
 class LiteStep(nn.Cell):
@@ -38,8 +38,8 @@ class LiteStep(nn.Cell):
 
 def export_mindir(cell: nn.Cell, inputs: list[np.ndarray], file: Path) -> None:
     """Trace a cell for the shapes of ``inputs``, in the order of ``construct``, and write the MindIR file."""
-    with tempfile.TemporaryDirectory(dir=str(file.parent)) as folder:
-        traced = Path(folder) / "graph.mindir"
+    with trace_folder() as folder:
+        traced = folder / "graph.mindir"
         ms.export(cell, *[ms.Tensor(array) for array in inputs], file_name=str(traced), file_format="MINDIR")
         file.write_bytes(traced.read_bytes())  # MindSpore's own may only be read
 
@@ -53,8 +53,8 @@ class GraphCellEngine(Engine):
     graph_format = "mindir"
 
     def compile(self, model: bytes, shapes: Shapes) -> LoadedGraph:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "graph.mindir"
+        with trace_folder() as folder:
+            file = folder / "graph.mindir"
             file.write_bytes(model)
             outputs = OUTPUTS[graph_of(shapes)]
             return LoadedGraph(nn.GraphCell(ms.load(str(file))), tuple(shapes), outputs)
@@ -102,14 +102,16 @@ def convert_for_ascend(file: Path, shapes: Shapes, optimize: str) -> None:
     converter.optimize = optimize
     converter.save_type = lite.ModelType.MINDIR
     converter.input_shape = {name: list(shape) for name, shape in shapes.items()}
-    with tempfile.TemporaryDirectory(dir=str(file.parent)) as folder:
-        config = Path(folder) / "lite.ini"
+    with trace_folder() as folder:
+        traced = folder / "graph.mindir"
+        traced.write_bytes(file.read_bytes())
+        config = folder / "lite.ini"
         config.write_text(
             f"[ascend_context]\ninput_format=NCHW\nprecision_mode={choose_mode('auto', None).lite}\n", encoding="utf-8"
         )
-        converted = Path(folder) / "converted"
+        converted = folder / "converted"
         try:
-            converter.convert(lite.FmkType.MINDIR, str(file), str(converted), config_file=str(config))
+            converter.convert(lite.FmkType.MINDIR, str(traced), str(converted), config_file=str(config))
         except RuntimeError as error:
             raise DeviceError(
                 f"the converter of MindSpore Lite {lite.__version__} could not compile {file.name} for {optimize}: "

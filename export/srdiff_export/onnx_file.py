@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import mindspore as ms
@@ -15,6 +14,7 @@ from srdiff.engines.base import SYMBOLIC_AXES
 from srdiff.errors import OptionError
 
 from .opset import MINDSPORE_OPSET
+from .trace_folder import trace_folder
 
 # Node attributes that bake the traced size, or that ONNX Runtime refuses beside explicit pads.
 _BAKED_ATTRIBUTES = ("output_shape", "auto_pad")
@@ -47,7 +47,7 @@ def export_onnx(
     newest = onnx.defs.onnx_opset_version()
     if opset > newest:
         raise OptionError(f"opset is {opset}; the newest that onnx {onnx.__version__} can write is {newest}")
-    model = _trace(cell, [array for _, array in inputs], file.parent)
+    model = _trace(cell, [array for _, array in inputs])
     graph = model.graph
     _rename(graph, [name for name, _ in inputs], outputs)
     for node in graph.node:
@@ -65,9 +65,9 @@ def export_onnx(
     onnx.save(model, str(file))
 
 
-def _trace(cell: nn.Cell, examples: list[np.ndarray], beside: Path) -> onnx.ModelProto:
-    with tempfile.TemporaryDirectory(dir=str(beside)) as folder:
-        file = Path(folder) / "graph.onnx"
+def _trace(cell: nn.Cell, examples: list[np.ndarray]) -> onnx.ModelProto:
+    with trace_folder() as folder:
+        file = folder / "graph.onnx"
         ms.export(cell, *[ms.Tensor(array) for array in examples], file_name=str(file), file_format="ONNX")
         return onnx.load(str(file))
 

@@ -31,32 +31,33 @@ def shell(*arguments: object, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 
+ODD = "Modell (1) für 照片.srdiff"  # MindSpore takes no such path
+
+
 def test_from_a_shell_to_an_enlarged_photo(tmp_path, photo):
-    result = shell("--ckpt", TINY, "--format", "onnx", "-o", "model.srdiff", "--check-shape", "6x10", cwd=tmp_path)
+    result = shell("--ckpt", TINY, "--format", "onnx", "-o", ODD, "--check-shape", "6x10", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["engine", "graph", "input", "LR", "size", "max", "error", "relative", "bound"]
     for graph in ("encoder", "step", "sampler"):
         assert any(f" {graph} " in line and "6x10" in line for line in lines)
     assert lines[-1].endswith("verified")
-    assert sorted(os.listdir(tmp_path / "model.srdiff")) == [
+    assert sorted(os.listdir(tmp_path / ODD)) == [
         "encoder.onnx",
         "manifest.json",
         "step.onnx",
         "time_bias.npy",
     ]
-    assert os.listdir(tmp_path) == ["model.srdiff"]
-    upscaled = Upscaler.from_bundle(tmp_path / "model.srdiff", engine="onnxruntime", device="cpu").upscale(
-        photo, steps=2
-    )
+    assert os.listdir(tmp_path) == [ODD]
+    upscaled = Upscaler.from_bundle(tmp_path / ODD, engine="onnxruntime", device="cpu").upscale(photo, steps=2)
     assert upscaled.shape == (96, 80, 3)
 
-    inspected = shell("--inspect", "model.srdiff", cwd=tmp_path)
+    inspected = shell("--inspect", ODD, cwd=tmp_path)
     assert inspected.returncode == 0
     for words in ("mindediting_tiny", "not clamped", "cosine, 100 timesteps", "any size", "Parity with the checkpoint"):
         assert words in inspected.stdout
 
-    again = shell("--ckpt", TINY, "-o", "model.srdiff", cwd=tmp_path)
+    again = shell("--ckpt", TINY, "-o", ODD, cwd=tmp_path)
     assert again.returncode == 2
     assert "--overwrite" in again.stderr
 

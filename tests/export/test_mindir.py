@@ -29,7 +29,7 @@ TINY = DATA / "mindediting_tiny.ckpt"
 @pytest.fixture(scope="module")
 def both(tmp_path_factory) -> Bundle:
     """One bundle with ONNX graphs and MindIR graphs of two shapes."""
-    target = tmp_path_factory.mktemp("both") / "m.srdiff"
+    target = tmp_path_factory.mktemp("both") / "m (2) ü.srdiff"
     arguments = ["--ckpt", TINY, "--format", "mindir,onnx", "--shape", "12x16", "--shape", "16x16", "-o", target]
     result = CliRunner().invoke(main, [*map(str, arguments), "--clip-denoised", "--check-shape", "12x16"])
     assert result.exit_code == 0, result.output

@@ -220,6 +220,8 @@ def test_resumed_equals_uninterrupted(photos: Path, whole: Path, tmp_path: Path)
     assert set(expected) == set(actual)
     for name, array in expected.items():
         np.testing.assert_array_equal(actual[name], array, err_msg=name)
+    assert train(tiny_settings(photos, tmp_path / "parts", keep=9), resume=True, echo=lines.append) == outcome
+    assert lines[-1].startswith("all 6 steps are done")
     start = read_tensors(tmp_path / "parts" / "step_00000002.ckpt")
     assert sum(not np.array_equal(start[name], actual[name]) for name in start) > 0.9 * len(start)
 

@@ -72,6 +72,9 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
     progress = _resumed(snapshots, written, echo) if written else Position()
+    if progress.step >= settings.steps:
+        echo(f"all {settings.steps} steps are done; more of them take a larger epochs or steps_per_epoch")
+        return TrainingResult(progress.step, snapshots.path(progress.step))
     validates = bool(settings.val) and devices.leads
     validate = AveragedValidator(network, train_step, settings) if validates else None
     photos = Photos(settings.data, settings.network.scale, settings.patch, settings.memory_gib, settings.workers)
