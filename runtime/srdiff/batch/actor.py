@@ -43,6 +43,7 @@ class Errand:
         there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
             did not live to tell. None where nobody looked.
         known: what the ledger says of the image.
+        source_folder: what is written down of the input's; see :class:`srdiff.batch.book.Ticket`.
         name: what no other of the batch is called.
     """
 
@@ -51,6 +52,7 @@ class Errand:
     overwrite: bool = False
     there: tuple[str, ...] | None = None
     known: Entry | None = None
+    source_folder: str | None = None
     name: str = ""
 
     def to_row(self) -> Row:
@@ -63,6 +65,7 @@ class Errand:
             "overwrite": self.overwrite,
             "there": self.there,
             "known": None if self.known is None else json.loads(self.known.to_line()),
+            "source_folder": self.source_folder,
             "problem": None if self.job.problem is None else [type(self.job.problem).__name__, str(self.job.problem)],
         }
         paths = [os.path.abspath(str(path)) for path in (source.path, target)]  # noqa: PTH100  # links keep their name
@@ -89,7 +92,7 @@ class Errand:
         there = None if detail["there"] is None else tuple(detail["there"])
         problem = None if detail["problem"] is None else getattr(errors, detail["problem"][0])(detail["problem"][1])
         job = Job(Source(source, frame=detail["frame"]), target, detail["format"], problem, key)
-        return cls(job, detail["folder"], detail["overwrite"], there, known, name)
+        return cls(job, detail["folder"], detail["overwrite"], there, known, detail.get("source_folder"), name)
 
 
 class Worker:
@@ -206,7 +209,7 @@ class _Book(Book):
     def begin(self, job: Job) -> Ticket:
         errand = self._errands[job.key]
         settings = replace(self.settings, overwrite=errand.overwrite)
-        return Ticket(job, settings, *stamp(job.source.path), known=errand.known)
+        return Ticket(job, settings, *stamp(job.source.path), known=errand.known, folder=errand.source_folder)
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
         if self._referee.keeps:
@@ -276,7 +279,8 @@ def errand_of(ticket: Ticket, folder: Path, known: Entry | None) -> Errand:
     assert ticket.job.target is not None
     targets = [target for target in ticket.settings.wanted.targets(ticket.job.target) if target is not None]
     there = tuple(os.path.abspath(str(target)) for target in targets if finished(target))  # noqa: PTH100
-    return Errand(ticket.job, os.path.abspath(str(folder)), ticket.settings.overwrite, there, known)  # noqa: PTH100
+    noted = os.path.abspath(str(folder))  # noqa: PTH100
+    return Errand(ticket.job, noted, ticket.settings.overwrite, there, known, ticket.folder)
 
 
 @contextmanager

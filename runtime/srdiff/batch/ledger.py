@@ -51,6 +51,8 @@ class Entry:
         seconds: of work.
         error: of a failure, one sentence.
         finished: seconds since 1970; of two entries with one key the later counts.
+        folder: of the input, without links; a file of the same key in another folder is another image. None of entries
+            that do not say.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Entry:
     seconds: float = 0.0
     error: str | None = None
     finished: float = field(default_factory=time.time)
+    folder: str | None = None
 
     def to_line(self) -> bytes:
         data = {name: value for name, value in asdict(self).items() if value not in (None, ())}
