@@ -130,7 +130,7 @@ def convert_bundle(
             (folder / "manifest.json").unlink()
             manifest = replace(manifest, parity={**manifest.parity, "conversion": parity})
         write_bundle(folder, manifest)
-        take_place(folder, target)
+        take_place(folder, target, overwrite)
     return Bundle(target), said
 
 

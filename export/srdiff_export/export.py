@@ -134,7 +134,7 @@ def export_bundle(
         if options.optimize is not None:  # what comes out runs on the device alone, so it is checked before
             _optimize(folder, checkpoint, manifest, options.optimize)
         write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))
-        take_place(folder, target)
+        take_place(folder, target, overwrite)
     return Bundle(target), comparisons
 
 

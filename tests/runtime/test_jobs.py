@@ -66,6 +66,23 @@ def test_each_target_by_itself(srdiff_run, tmp_path):
     assert "in_x4.png exists; kept" in result.output and "in_x4_uncertainty.png" in names(tmp_path)
 
 
+@pytest.mark.parametrize("words", [[], ["--samples", "2"]])
+def test_what_appears_while_one_image_is_made(srdiff_run, tmp_path, small_upscaler, monkeypatch, words):
+    picture(tmp_path / "in.png")
+    enlarge, name = small_upscaler.enlarge, "in_x4_2.png" if words else "in_x4.png"
+
+    def enlarging(*arguments, **named):
+        (tmp_path / name).write_bytes(b"theirs")
+        return enlarge(*arguments, **named)
+
+    monkeypatch.setattr(small_upscaler, "enlarge", enlarging)
+    refused = srdiff_run("in.png", *words, code=2)
+    assert refused.output.startswith(f"Error: in.png: {name} was made by another meanwhile and is kept; move it away")
+    assert (tmp_path / name).read_bytes() == b"theirs" and names(tmp_path) - {"in_x4_1.png"} == {"in.png", name}
+    srdiff_run("in.png", "--overwrite", *words)
+    assert (tmp_path / name).read_bytes() != b"theirs"
+
+
 def test_derived_names_collide_too(srdiff_run, tmp_path):
     picture(tmp_path / "in" / "y.png")
     picture(tmp_path / "in" / "y_1.png")

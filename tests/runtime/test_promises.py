@@ -6,6 +6,7 @@ middle of each line, too, and every copy is what a killed run has left.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Callable, Iterator
@@ -105,10 +106,11 @@ def left_by_kills(tmp_path: Path) -> Callable[[Path, JobSettings], Iterator[Path
 
             return stepped
 
-        write, replace = Pen.write, Path.replace
+        write = Pen.write
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Pen, "write", around(write))
-            patched.setattr(Path, "replace", around(replace))
+            patched.setattr(Path, "replace", around(Path.replace))
+            patched.setattr("os.link", around(os.link))
             run(folder, settings)
         assert len(left) > 12
         for copy in left:  # in the same place: a ledger knows where its inputs are

@@ -212,6 +212,7 @@ class _Book(Book):
         return Ticket(job, settings, *stamp(job.source.path), known=errand.known, folder=errand.source_folder)
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        self._look_again(ticket, target, whole)
         if self._referee.keeps:
             self._referee.promise(promise_line(self.promised(ticket, target, whole)))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..errors import OutputError
+from ..atomic_files import already_made
+from ..errors import ExistsError, OutputError
 from ..jobs.targets import Job, finished, same_file
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
@@ -163,11 +164,22 @@ class Book:
         """Write down that a file is about to get a result's name; see :class:`srdiff.jobs.work.Piece`.
 
         Raises:
+            ExistsError: it would replace what somebody else made while it was made.
             OutputError: the ledger cannot be written.
             OSError: the file cannot be read.
         """
+        self._look_again(ticket, target, whole)
         if self.ledger is not None:
             self.ledger.promise(self.promised(ticket, target, whole), self._pins)
+
+    def _look_again(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        """Raises ExistsError where the result of a changed input is by now neither the old one nor the new one."""
+        if self.ledger is None or self.settings.overwrite or not ticket.settings.overwrite or not _is_there(target):
+            return
+        name = self.ledger.located(target)
+        known = [output for output in ticket.known.outputs if output.path == name] if ticket.known else []
+        if not any(_holds(target, record) for record in [*known, record_of(whole)]):
+            raise already_made(target)
 
     def promised(self, ticket: Ticket, target: Path, whole: Path) -> Entry:
         """The entry of one result whose content is in ``whole``; raises OSError."""
@@ -189,8 +201,8 @@ class Book:
         Raises:
             OutputError: the ledger cannot be written.
         """
-        if self.ledger is None or ticket.job.target is None:
-            return
+        if self.ledger is None or ticket.job.target is None or isinstance(outcome.error, ExistsError):
+            return  # whoever made it meanwhile says so
         entry = self.ledger.entries.get(ticket.job.key)
         if outcome.status == SKIPPED and entry is not None and entry.status == DONE:
             return

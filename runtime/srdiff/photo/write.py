@@ -63,17 +63,18 @@ def write_photo(
     format: str,
     quality: int | None = None,
     before: Callable[[Path], None] | None = None,
+    replace: bool = True,
 ) -> None:
     """Writes the photo with what belongs to it, as far as ``srdiff.photo.unkept.unkept`` allows.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
-    A path appears whole or not at all; ``before`` is that of ``srdiff.atomic_files.atomic_file``.
+    A path appears whole or not at all; ``before`` and ``replace`` are those of ``srdiff.atomic_files.atomic_file``.
     Raises OutputError for what the format cannot hold, before any work, and for what the system refuses;
     OptionError for an unknown format.
     """
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
-        with atomic_file(Path(target), before) as temporary, temporary.open("wb") as stream:
+        with atomic_file(Path(target), before, replace) as temporary, temporary.open("wb") as stream:
             _encode(photo, stream, format, quality)
         return
     encoded = io.BytesIO()  # encoders seek, pipes do not
