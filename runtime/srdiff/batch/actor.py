@@ -12,8 +12,9 @@ from typing import Any, Dict, Iterator
 
 from .. import errors
 from ..errors import DeviceError, OptionError, OutputError, SRDiffError, one_line
+from ..jobs.identity import same_file
 from ..jobs.sources import Source, is_url
-from ..jobs.targets import DEFAULT_FORMAT, Job, finished, same_file
+from ..jobs.targets import DEFAULT_FORMAT, Job, finished
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ..atomic_files import already_made
 from ..errors import ExistsError, OutputError
-from ..jobs.targets import Job, finished, same_file
+from ..jobs.identity import same_file
+from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
 from ..upscaler import Upscaler

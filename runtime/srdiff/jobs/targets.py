@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError
 from ..photo.write import FORMATS, format_of
+from .identity import identity, same_file, spelling
 from .sources import STREAM, Source
 
 DEFAULT_FORMAT = "png"
@@ -184,16 +183,16 @@ def finished(target: Path) -> bool:
 def _checked(jobs: list[Job], wanted: Wanted) -> list[Job]:
     """The jobs with the problems that their targets have."""
     crowded = _crowded(jobs, wanted)
-    inputs = {_identity(job.source.path): job.source.path for job in jobs if job.source.path is not None}
+    inputs = {identity(job.source.path): job.source.path for job in jobs if job.source.path is not None}
 
     def problem(job: Job) -> SRDiffError | None:
         if job.target is None:
             return None
         for target in wanted.targets(job.target):
             assert target is not None
-            if _identity(target) in inputs:
+            if identity(target) in inputs:
                 return OutputError(
-                    f"the result of {job.source.name} would replace the input {inputs[_identity(target)]}; "
+                    f"the result of {job.source.name} would replace the input {inputs[identity(target)]}; "
                     "choose another output or suffix"
                 )
         if job.target in crowded:
@@ -220,25 +219,10 @@ def _keys(jobs: list[Job]) -> list[str]:
 def _crowded(jobs: list[Job], wanted: Wanted) -> set[Path]:
     """Targets of jobs of which some result, derived names included, would be another job's, too."""
     names = [
-        (job.target, _key(target)) for job in jobs if job.target for target in wanted.targets(job.target) if target
+        (job.target, spelling(target)) for job in jobs if job.target for target in wanted.targets(job.target) if target
     ]
     count = Counter(key for _, key in names)
     return {target for target, key in names if count[key] > 1}
-
-
-def _key(path: Path) -> str:
-    """What a path is called where the system does not tell capitals apart."""
-    text = os.path.normcase(os.path.abspath(str(path)))  # noqa: PTH100  # resolve fails at circles of links
-    return text.casefold() if sys.platform == "darwin" else text
-
-
-def _identity(path: Path) -> tuple[int, int] | str:
-    """The file itself, whatever its name: by device and inode where it exists."""
-    try:
-        found = path.stat()
-        return (found.st_dev, found.st_ino)
-    except (OSError, ValueError):
-        return _key(path)
 
 
 def _is_stream(path: Path) -> bool:
@@ -247,8 +231,3 @@ def _is_stream(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def same_file(first: Path, second: Path) -> bool:
-    """Whether two paths lead to one file or folder, whatever they are called."""
-    return _identity(first) == _identity(second)
