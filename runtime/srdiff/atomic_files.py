@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Callable, Iterator
 
 from .errors import ExistsError, OutputError
+from .looking import is_folder, is_stream, is_there
 from .unfinished_files import forget, new_name
 
 _ADVICE = {
@@ -39,11 +40,11 @@ def atomic_file(path: Path, before: Callable[[Path], None] | None = None, replac
         replace: what is there by then; otherwise that stays, and raises ExistsError unless it is the same to the byte.
     """
     try:
-        if _is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
+        if is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
             yield path
             return
-        final = path.resolve()
-        if final.is_dir():
+        final = _final(path)
+        if is_folder(final):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         # No mkstemp: its files are private whatever the umask.
         temporary = final.with_name(new_name(final.suffix))
@@ -94,11 +95,12 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: a file cannot be made there.
     """
-    if _is_stream(path):
+    if is_stream(path):
         return
     try:
         # Folders that are not there are not made and removed again: others may be about to write there.
-        folder = next((folder for folder in path.absolute().parents if folder.exists()), path.parent)
+        final = _final(path)
+        folder = next((folder for folder in final.parents if is_there(folder)), final.parent)
         probe = folder / new_name()
         probe.touch()
         probe.unlink()
@@ -114,14 +116,17 @@ def make_folder(path: Path) -> None:
         OutputError: it cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _final(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-def _is_stream(path: Path) -> bool:
-    """A device or a pipe, or a link to one."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def _final(path: Path) -> Path:
+    """The file that gets the content: where a link leads; raises OSError."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
 def _flush(path: Path) -> None:

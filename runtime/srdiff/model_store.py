@@ -12,6 +12,7 @@ from .atomic_files import cannot_write
 from .atomic_folders import staging
 from .bundle import MANIFEST_NAME, Bundle
 from .errors import BundleError, OptionError
+from .looking import is_there
 from .model_names import SUFFIX, added, built_in, models_folder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -91,7 +92,7 @@ def free_place(name: str) -> Path:
     if name in built_in():
         raise OptionError(f"name is {name!r}, which is a built-in model's; choose another name")
     target = models_folder() / (name + SUFFIX)
-    if target.exists():
+    if is_there(target):
         raise OptionError(f"name is {name!r}, which is taken by {target}; choose another name, or remove that first")
     return target
 

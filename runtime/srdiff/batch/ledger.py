@@ -14,6 +14,7 @@ from typing import Any
 
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE, FAILED
+from ..looking import is_folder
 from .lines import Pen, read_lines
 from .pins import Pins, fingerprint
 
@@ -170,7 +171,8 @@ class Ledger(Notes):
         self._lock = threading.Lock()
         self._pen = Pen(path)
         shared = f"{LEDGER_STEM}*{LEDGER_SUFFIX}"
-        for file in sorted({path, *path.parent.glob(shared)}) if path.match(shared) else [path]:
+        others = path.parent.glob(shared) if path.match(shared) and is_folder(path.parent) else ()
+        for file in sorted({path, *others}):
             self._read(file)
 
     def _read(self, file: Path) -> None:

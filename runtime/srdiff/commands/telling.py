@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..batch.ledger import Ledger
 from ..batch.verify import VERIFIED
-from ..errors import SRDiffError
+from ..errors import OutputError, SRDiffError
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
@@ -65,7 +65,11 @@ class Teller:
             say(f"Error: {job.problem}")
             return
         for target in self._settings.wanted.targets(job.target):
-            there = target is not None and finished(target) and not self._settings.overwrite
+            try:
+                there = target is not None and finished(target) and not self._settings.overwrite
+            except OutputError as error:  # this name cannot be one; the others may
+                say(f"Error: {error}")
+                return
             tell(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
 
     @contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError
+from ..looking import is_folder, is_stream, is_there
 from ..photo.write import FORMATS, format_of
 from .identity import identity, same_file, spelling
 from .sources import STREAM, Source
@@ -65,7 +66,7 @@ class Destination:
 
     def _format_of_output(self) -> str | None:
         """What the output's suffix asks for, where it is a file's name with a suffix that can be written."""
-        if self.output is None or self.output == STREAM or Path(self.output).is_dir():
+        if self.output is None or self.output == STREAM or is_folder(self.output):
             return None
         try:
             return format_of(self.output)
@@ -122,18 +123,18 @@ class Destination:
         """Whether the output is a folder, present or to be made."""
         assert self.output is not None
         from_folder = any(source.folder is not None for source in sources)
-        if Path(self.output).is_dir() or self.output.endswith(("/", "\\")):
+        if is_folder(self.output) or self.output.endswith(("/", "\\")):
             return True
         if (len({source.path for source in sources}) == 1 and not from_folder) or not sources:
             return False
-        if self._format_of_output() is not None or Path(self.output).exists():
+        if self._format_of_output() is not None or is_there(self.output):
             raise OptionError(
                 f"{len(sources)} images were given and output {self.output} is one file; name a folder, ending in /"
             )
         return True
 
     def _format_of_file(self, output: str) -> str:
-        if not Path(output).suffix and _is_stream(Path(output)):
+        if not Path(output).suffix and is_stream(output):
             return DEFAULT_FORMAT  # a device or pipe
         return format_of(output)
 
@@ -223,11 +224,3 @@ def _crowded(jobs: list[Job], wanted: Wanted) -> set[Path]:
     ]
     count = Counter(key for _, key in names)
     return {target for target, key in names if count[key] > 1}
-
-
-def _is_stream(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

@@ -170,7 +170,7 @@ class Piece:
         if settings.crop is not None:
             photo = settings.crop.apply(photo)
         self._shrink_to = result_size(scale, photo, settings)
-        check_storable(photo, self.job.format, scale if self._shrink_to is None else 1)
+        check_storable(photo, self.job.format, scale, self._shrink_to)
         if self.job.target is not None:
             require_writable(self.job.target)
         return photo

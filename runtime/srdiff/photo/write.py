@@ -39,15 +39,16 @@ def format_of(path: Path | str) -> str:
     raise OptionError(f"{path} does not name a format to write; end it in one of {known}")
 
 
-def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
-    """Raises OutputError if ``format`` cannot hold the photo enlarged ``scale`` times: ask before the work.
+def check_storable(photo: Photo, format: str, scale: int = 1, size: tuple[int, int] | None = None) -> None:
+    """Raises OutputError if ``format`` cannot hold the photo enlarged ``scale`` times, or as (height, width) if that is
+    given: ask before the work.
 
     JPEG holds no transparency, TIFF no 16-bit colour or alpha here, JPEG and WebP no side beyond 65500 and
     16383 pixels. Raises OptionError for a format that is not in ``FORMATS``.
     """
     if format not in FORMATS:
         raise OptionError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
-    height, width = (scale * side for side in photo.pixels.shape[:2])
+    height, width = size or tuple(scale * side for side in photo.pixels.shape[:2])
     limit = _MAX_SIDE.get(format, math.inf)
     if max(height, width) > limit:
         raise OutputError(f"the picture is {width}x{height}, {format} ends at {limit} pixels a side; choose png")
