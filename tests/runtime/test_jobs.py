@@ -270,7 +270,9 @@ def test_json_lines_and_quiet(srdiff_run, tmp_path):
 
 def test_options_are_typed_in_messages(srdiff_run, tmp_path):
     picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
     assert "raise --max-pixels" in srdiff_run("a.png", "--max-pixels", "5", code=2).output
+    assert srdiff_run("a.png", "b.png", "--max-pixels", "5", code=2).output.count("raise --max-pixels") == 2
     assert "add --samples 8" in srdiff_run("a.png", "--average", code=2).output
 
 

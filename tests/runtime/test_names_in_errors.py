@@ -9,7 +9,7 @@ import click
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -44,6 +44,7 @@ def said(error: Exception, *words: str) -> str:
     return CliRunner().invoke(command, ["--", *words]).output
 
 
+@settings(max_examples=300, deadline=None)
 @given(parts=NAME)
 def test_a_files_name_is_as_it_was_typed(parts):
     name = "".join(parts)

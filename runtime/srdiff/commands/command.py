@@ -58,10 +58,10 @@ class OneSentence(click.Command):
         except Exception as error:
             if ctx.meta.get(_DEBUG):
                 raise
-            say(f"Error: {self._typed(_sentence(error), ctx.meta.get(_WORDS, ()))}")
+            say_error(error)
             ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
 
-    def _typed(self, sentence: str, words: tuple[str, ...]) -> str:
+    def typed(self, sentence: str, words: tuple[str, ...]) -> str:
         """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words,
         outside of files' names.
         """
@@ -97,12 +97,21 @@ class Command(OneSentence):
         )
 
 
+def say_error(error: Exception) -> None:
+    """Say it as the command that is running is typed."""
+    sentence, ctx = _sentence(error), click.get_current_context(silent=True)
+    if ctx is not None and isinstance(ctx.command, OneSentence):
+        sentence = ctx.command.typed(sentence, ctx.meta.get(_WORDS, ()))
+    say(f"Error: {sentence}")
+
+
 def apart(sentence: str, words: tuple[str, ...]) -> tuple[list[str], list[str]]:
     """A sentence without the names of files in it, and those that lay between: what was typed, whatever lies within it,
     and what looks like a file's name.
     """
-    typed = sorted({name for word in words for name in (word, str(Path(word)))} - {"", "."}, key=len, reverse=True)
-    any_of = "|".join(rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in typed if not word.startswith("-"))
+    given = {*words, *(word.partition("=")[2] for word in words)}
+    typed = sorted({name for word in given for name in (word, str(Path(word)))} - {"", "."}, key=len, reverse=True)
+    any_of = "|".join(rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in typed)
     pieces, names, begin = [], [], 0
     for match in re.finditer((any_of + "|" if any_of else "") + _FILE, sentence):
         if match.start() >= begin:
