@@ -15,6 +15,7 @@ from srdiff.engines.lite_options import Sections, write_sections
 from srdiff.errors import BundleError, DeviceError, OptionError, OutputError
 from srdiff.graph_files import GraphFiles
 from srdiff.graph_io import ENCODER, STEP, Shapes
+from srdiff.looking import is_there
 
 from . import ascend_tools
 from .ascend_tools import ASCEND_ORIENTED, GENERAL, check_optimize, check_soc
@@ -99,7 +100,7 @@ def convert_bundle(
     if not onnx or bundle.graph_files(options.format):
         found = ", ".join(bundle.formats)
         raise BundleError(f"{bundle.path} has {found} graphs; give a bundle with onnx and without {options.format}")
-    if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
+    if is_there(target) and not (overwrite and (target / "manifest.json").is_file()):
         raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
     if bundle.manifest.global_context and not options.for_ascend:
         raise OptionError(
@@ -130,7 +131,7 @@ def convert_bundle(
             (folder / "manifest.json").unlink()
             manifest = replace(manifest, parity={**manifest.parity, "conversion": parity})
         write_bundle(folder, manifest)
-        take_place(folder, target)
+        take_place(folder, target, overwrite)
     return Bundle(target), said
 
 

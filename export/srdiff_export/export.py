@@ -16,6 +16,7 @@ from srdiff.bundle import TIME_BIAS_NAME, Bundle, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
 from srdiff.graph_files import GraphFiles
+from srdiff.looking import is_there
 from srdiff.manifest import Manifest
 from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.model.config import NetworkConfig
@@ -112,7 +113,7 @@ def export_bundle(
         OutputError: the target exists, or cannot be written.
         ParityError: a graph misses its bound.
     """
-    if target.exists() and not (overwrite and (target / "manifest.json").is_file()):
+    if is_there(target) and not (overwrite and (target / "manifest.json").is_file()):
         raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
     if options.optimize is not None:
         require_converter(options.optimize)
@@ -134,7 +135,7 @@ def export_bundle(
         if options.optimize is not None:  # what comes out runs on the device alone, so it is checked before
             _optimize(folder, checkpoint, manifest, options.optimize)
         write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))
-        take_place(folder, target)
+        take_place(folder, target, overwrite)
     return Bundle(target), comparisons
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Callable, Iterator
 
-from .errors import OutputError
+from .errors import ExistsError, OutputError
+from .looking import is_folder, is_stream, is_there
 from .unfinished_files import forget, new_name
 
 _ADVICE = {
@@ -24,9 +26,9 @@ _ADVICE = {
 
 
 @contextmanager
-def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Iterator[Path]:
-    """Yields a temporary path beside ``path``, with its suffix, which replaces ``path`` when the block ends and the
-    disk has it.
+def atomic_file(path: Path, before: Callable[[Path], None] | None = None, replace: bool = True) -> Iterator[Path]:
+    """Yields a temporary path beside ``path``, with its suffix, which becomes ``path`` when the block ends and the disk
+    has it.
 
     Whatever ends the block early leaves ``path`` as it was and removes the temporary file. A symbolic link
     stays one: the file that it points to is replaced. A device or a pipe cannot be replaced, so ``path``
@@ -35,13 +37,14 @@ def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Ite
     Args:
         before: told the temporary path when the disk has all of it, before it takes the place of ``path``; what it
             raises leaves ``path`` as it was.
+        replace: what is there by then; otherwise that stays, and raises ExistsError unless it is the same to the byte.
     """
     try:
-        if _is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
+        if is_stream(path):  # before resolving: a pipe's link leads to a name that is no file
             yield path
             return
-        final = path.resolve()
-        if final.is_dir():
+        final = _final(path)
+        if is_folder(final):
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         # No mkstemp: its files are private whatever the umask.
         temporary = final.with_name(new_name(final.suffix))
@@ -50,13 +53,33 @@ def atomic_file(path: Path, before: Callable[[Path], None] | None = None) -> Ite
             _flush(temporary)
             if before is not None:
                 before(temporary)
-            temporary.replace(final)
+            if replace:
+                temporary.replace(final)
+            else:
+                _take_free_name(temporary, final, path)
         finally:
             with suppress(OSError):  # the rename has taken it, or it was never made
                 temporary.unlink()
             forget(temporary.name)
     except OSError as error:
         raise cannot_write(path, error) from error
+
+
+def _take_free_name(temporary: Path, final: Path, name: Path) -> None:
+    """Give a file a name that no other has, without a moment between the look and the name."""
+    try:
+        os.link(str(temporary), str(final))
+    except (OSError, AttributeError, NotImplementedError):
+        if not os.path.lexists(str(final)):  # a file system without hard links
+            temporary.replace(final)
+        # The same command makes the same; over a network the link may have been made and the answer lost.
+        elif not filecmp.cmp(str(temporary), str(final), shallow=False):
+            raise already_made(name) from None
+
+
+def already_made(name: Path) -> ExistsError:
+    """The sentence for a result that appeared while it was made."""
+    return ExistsError(f"{name} was made by another meanwhile and is kept; move it away, or replace it with overwrite")
 
 
 def cannot_write(name: Path | str, error: OSError) -> OutputError:
@@ -72,11 +95,12 @@ def require_writable(path: Path) -> None:
     Raises:
         OutputError: a file cannot be made there.
     """
-    if _is_stream(path):
+    if is_stream(path):
         return
     try:
         # Folders that are not there are not made and removed again: others may be about to write there.
-        folder = next((folder for folder in path.absolute().parents if folder.exists()), path.parent)
+        final = _final(path)
+        folder = next((folder for folder in final.parents if is_there(folder)), final.parent)
         probe = folder / new_name()
         probe.touch()
         probe.unlink()
@@ -92,14 +116,17 @@ def make_folder(path: Path) -> None:
         OutputError: it cannot be made.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _final(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
 
 
-def _is_stream(path: Path) -> bool:
-    """A device or a pipe, or a link to one."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+def _final(path: Path) -> Path:
+    """The file that gets the content: where a link leads; raises OSError."""
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # before Python 3.13
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from error
 
 
 def _flush(path: Path) -> None:

@@ -7,7 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Iterator
 
-from .atomic_files import cannot_write
+from .atomic_files import already_made, cannot_write
+from .looking import is_there
 from .unfinished_files import forget, new_name, remove_leftovers
 
 
@@ -18,7 +19,7 @@ def kept_if_filled(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: it cannot be made.
     """
-    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    missing = [place for place in (folder, *folder.parents) if not is_there(place)]
     try:
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -53,9 +54,15 @@ def staging(target: Path) -> Iterator[Path]:
             forget(parent.name)
 
 
-def take_place(folder: Path, target: Path) -> None:
+def take_place(folder: Path, target: Path, replace: bool) -> None:
     """Give a staged folder its name. What had it goes with the rest of the staging folder, so that the name is free for
-    no longer than two renames take."""
-    if target.exists():
+    no longer than two renames take; unless it is not to be replaced, which raises ExistsError.
+    """
+    if replace and is_there(target):
         target.rename(folder.with_name("replaced " + folder.name))
-    folder.rename(target)
+    try:
+        folder.rename(target)
+    except OSError:
+        if is_there(target):
+            raise already_made(target) from None
+        raise

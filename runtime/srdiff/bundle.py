@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Iterator
 
 import numpy as np
 
@@ -70,7 +71,8 @@ class Bundle(GraphSource):
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
-        data = _read_manifest(self.path)
+        with _reading(self.path):
+            data = _read_manifest(self.path)
         try:
             self.manifest = Manifest.from_json(data)
             self._files = {name: (str(entry["sha256"]), int(entry["size"])) for name, entry in data["files"].items()}
@@ -83,8 +85,9 @@ class Bundle(GraphSource):
                     raise BundleError(f"{self.path / MANIFEST_NAME} does not list {name}; export the model anew")
         if self.manifest.checkpoint and self.manifest.checkpoint not in self._files:
             raise BundleError(f"{self.path / MANIFEST_NAME} does not list {self.manifest.checkpoint}; copy it again")
-        for name, (_, size) in self._files.items():
-            self._check_file(name, size)
+        with _reading(self.path):
+            for name, (_, size) in self._files.items():
+                self._check_file(name, size)
         self._onnx = {
             name: kind
             for graph in self.graph_files("onnx")
@@ -117,7 +120,8 @@ class Bundle(GraphSource):
         Raises:
             BundleError: the bytes are not those that were exported.
         """
-        content = (self.path / name).read_bytes()
+        with _reading(self.path / name):
+            content = (self.path / name).read_bytes()
         if hashlib.sha256(content).hexdigest() != self._files[name][0]:
             raise BundleError(
                 f"{self.path / name} was changed since its export: its SHA-256 is not the manifest's; "
@@ -156,6 +160,17 @@ def _plain_array(file: Path, content: bytes, shape: tuple[int, int]) -> np.ndarr
     if content[:8] != b"\x93NUMPY\x01\x00" or header != literal or len(content) - begin != 4 * shape[0] * shape[1]:
         raise BundleError(f"{file} is no plain array of {shape[0]} x {shape[1]} float32 numbers; export the model anew")
     return np.frombuffer(content, np.float32, offset=begin).reshape(shape)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Raises BundleError where the system refuses."""
+    try:
+        yield
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be read ({error.strerror or error}); give a bundle that you may read"
+        ) from error
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

@@ -20,6 +20,10 @@ class OutputError(SRDiffError):
     """A result cannot be written where it was asked for."""
 
 
+class ExistsError(OutputError):
+    """Another file got a result's name while that was made, and is kept."""
+
+
 class BundleError(SRDiffError):
     """A bundle is damaged, incomplete, too new, or not a bundle."""
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from .errors import BundleError
+from .looking import is_there
 
 FOLDER = Path(__file__).parent / "models"
 SUFFIX = ".srdiff"
@@ -47,14 +48,19 @@ def bundle_folder(model: Path | str | None = None) -> Path:
     """
     if model is None:
         return DEFAULT_MODEL
-    folder = Path(model)
-    if folder.exists():
-        return folder
+    if is_there(model):
+        return Path(model)
     known = {**added(), **built_in()}
     if str(model) in known:
         return known[str(model)]
+    why = "holds no manifest.json"
+    try:
+        Path(model).stat()
+    except (OSError, ValueError) as error:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            why = f"cannot be looked into ({getattr(error, 'strerror', None) or error})"
     raise BundleError(
-        f"{model} is none of the models here, {', '.join(known)}, and no bundle, as it holds no manifest.json; "
+        f"{model} is none of the models here, {', '.join(known)}, and no bundle, as it {why}; "
         "give one of those names, or a folder made by srdiff-export"
     )
 

@@ -15,6 +15,7 @@ from .atomic_files import cannot_write
 from .atomic_folders import staging
 from .bundle import MANIFEST_NAME, MAX_MANIFEST, Bundle
 from .errors import BundleError, OptionError, one_line
+from .looking import is_folder
 from .model_names import SUFFIX, added, built_in, models_folder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -145,7 +146,7 @@ def free_place(name: str) -> Path:
 def _is_taken(place: Path) -> bool:
     """An empty folder is free; a link that leads nowhere is not, nor a folder that may not be looked into."""
     name = str(place)
-    if os.path.islink(name) or not os.path.isdir(name):  # noqa: PTH112, PTH114  # Path's raise where it may not be known
+    if os.path.islink(name) or not is_folder(place):  # noqa: PTH114  # Path's raises where it may not be known
         return os.path.lexists(name)
     try:
         return any(place.iterdir())

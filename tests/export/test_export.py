@@ -16,7 +16,7 @@ import onnx
 from click.testing import CliRunner
 
 from srdiff.bundle import Bundle
-from srdiff.errors import OptionError, OutputError, ParityError
+from srdiff.errors import ExistsError, OptionError, OutputError, ParityError
 from srdiff.upscaler import Upscaler
 from srdiff_export import verify
 from srdiff_export.command import main
@@ -121,6 +121,28 @@ def test_overwriting_replaces_only_a_bundle(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         export_bundle(TINY, tmp_path / "precious", ExportOptions(), overwrite=True)
     assert (tmp_path / "precious" / "photo.png").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_bundle_that_appears_meanwhile_is_kept(tmp_path, monkeypatch, overwrite):
+    import srdiff_export.export as module
+
+    write, target = module._write_onnx, tmp_path / "model.srdiff"
+
+    def write_late(*arguments):
+        target.mkdir()
+        (target / "manifest.json").write_text("theirs")
+        write(*arguments)
+
+    monkeypatch.setattr(module, "_write_onnx", write_late)
+    if overwrite:
+        export_bundle(TINY, target, ExportOptions(), overwrite=True)
+        assert Bundle(target)
+    else:
+        with pytest.raises(ExistsError, match="made by another meanwhile and is kept"):
+            export_bundle(TINY, target, ExportOptions())
+        assert (target / "manifest.json").read_text() == "theirs"
+    assert os.listdir(tmp_path) == ["model.srdiff"]
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
@@ -11,7 +13,7 @@ from typing import Iterator
 import pytest
 
 from srdiff.atomic_files import atomic_file, make_folder, require_writable
-from srdiff.errors import OutputError
+from srdiff.errors import ExistsError, OutputError
 
 NOBODY = 65534
 
@@ -99,6 +101,70 @@ def test_atomic_file_is_all_or_nothing(fails: BaseException | None, early: bool,
 def test_atomic_file_refuses_a_folder_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="folder"), atomic_file(tmp_path):
         pytest.fail("the work was done")
+
+
+@pytest.fixture(params=["links", "no links", "links unknown"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the file system knows of hard links."""
+
+    def refused(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", refused)
+    if request.param == "links unknown":
+        monkeypatch.delattr(os, "link")
+    return str(request.param)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+@pytest.mark.parametrize("there", [None, "before", "meanwhile", "the same meanwhile"])
+def test_what_appears_meanwhile_stays_unless_it_may_go(
+    links: str, replace: bool, there: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.png"
+    content = "new" if there == "the same meanwhile" else "theirs"
+    if there == "before":
+        path.write_text(content)
+
+    def work() -> None:
+        with atomic_file(path, replace=replace) as temporary:
+            temporary.write_text("new")
+            if there is not None and there.endswith("meanwhile"):
+                path.write_text(content)
+
+    if replace or there in (None, "the same meanwhile"):
+        work()
+        assert path.read_text() == "new"
+    else:
+        with pytest.raises(ExistsError, match=r"out\.png was made by another meanwhile and is kept; move it away"):
+            work()
+        assert path.read_text() == "theirs"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_several_at_once_one_gets_the_name(tmp_path: Path) -> None:
+    def make(number: int) -> int | None:
+        try:
+            with atomic_file(tmp_path / "out.png", replace=False) as temporary:
+                temporary.write_text(str(number))
+        except ExistsError:
+            return None
+        return number
+
+    for _ in range(20):
+        with ThreadPoolExecutor(8) as pool:
+            won = [number for number in pool.map(make, range(8)) if number is not None]
+        assert len(won) == 1 and (tmp_path / "out.png").read_text() == str(won[0])
+        assert os.listdir(tmp_path) == ["out.png"]
+        (tmp_path / "out.png").unlink()
+
+
+def test_a_link_to_nothing_leads_to_the_file(links: str, tmp_path: Path) -> None:
+    (tmp_path / "link.png").symlink_to("real.png")
+    with atomic_file(tmp_path / "link.png", replace=False) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link.png").is_symlink() and (tmp_path / "real.png").read_text() == "new"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

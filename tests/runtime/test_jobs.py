@@ -66,6 +66,23 @@ def test_each_target_by_itself(srdiff_run, tmp_path):
     assert "in_x4.png exists; kept" in result.output and "in_x4_uncertainty.png" in names(tmp_path)
 
 
+@pytest.mark.parametrize("words", [[], ["--samples", "2"]])
+def test_what_appears_while_one_image_is_made(srdiff_run, tmp_path, small_upscaler, monkeypatch, words):
+    picture(tmp_path / "in.png")
+    enlarge, name = small_upscaler.enlarge, "in_x4_2.png" if words else "in_x4.png"
+
+    def enlarging(*arguments, **named):
+        (tmp_path / name).write_bytes(b"theirs")
+        return enlarge(*arguments, **named)
+
+    monkeypatch.setattr(small_upscaler, "enlarge", enlarging)
+    refused = srdiff_run("in.png", *words, code=2)
+    assert refused.output.startswith(f"Error: in.png: {name} was made by another meanwhile and is kept; move it away")
+    assert (tmp_path / name).read_bytes() == b"theirs" and names(tmp_path) - {"in_x4_1.png"} == {"in.png", name}
+    srdiff_run("in.png", "--overwrite", *words)
+    assert (tmp_path / name).read_bytes() != b"theirs"
+
+
 def test_derived_names_collide_too(srdiff_run, tmp_path):
     picture(tmp_path / "in" / "y.png")
     picture(tmp_path / "in" / "y_1.png")
@@ -160,6 +177,45 @@ def test_recursive_keeps_the_tree(srdiff_run, tmp_path):
     assert names(tmp_path / "out") == {"a.png", "sub/a.png"}
 
 
+@pytest.mark.parametrize("where", ["photos/large", "photos/sub/large", "link"])
+def test_results_among_the_inputs_are_not_enlarged_again(srdiff_run, tmp_path, where):
+    """However often it is typed, and however the folder is called."""
+    picture(tmp_path / "photos" / "a.png")
+    picture(tmp_path / "photos" / "sub" / "b.png")
+    (tmp_path / "link").symlink_to(tmp_path / "photos" / "large")
+    (tmp_path / "photos" / "large").mkdir()
+    said = srdiff_run("photos/", "--recursive", "-o", where)
+    assert "2 enlarged" in said.output and "left out" not in said.output
+    whole = names(tmp_path)
+    for _ in range(2):
+        again = srdiff_run(tmp_path / "photos", "--recursive", "-o", where).output
+        assert "0 enlarged, 2 skipped, 0 failed" in again and names(tmp_path) == whole
+        assert "left out, as results of other inputs: " in again and "large/a.png and 1 more" in again
+    (tmp_path / "photos" / "a.png").unlink()
+    (tmp_path / "photos" / "sub" / "b.png").unlink()
+    nothing = srdiff_run("photos", "--recursive", "-o", where, code=2).output
+    assert "photos holds no image that is read here, but 2 result of earlier runs; give a folder" in nothing
+
+
+def test_a_folders_results_beside_it_are_no_inputs(srdiff_run, tmp_path):
+    for folder in ("one", "two", "two_x4"):
+        picture(tmp_path / "photos" / folder / "a.png")
+    srdiff_run("photos/one")
+    said = srdiff_run("photos", "--recursive", "-o", "large").output
+    assert "3 enlarged" in said and "photos/one_x4/a.png\n" in said  # two_x4 has no ledger: it is somebody's own
+    assert names(tmp_path / "large") == {"one/a.png", "two/a.png", "two_x4/a.png"}
+
+
+def test_one_file_by_two_names_is_one_image(srdiff_run, tmp_path):
+    picture(tmp_path / "in" / "b.png")
+    picture(tmp_path / "c.png")
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    (tmp_path / "d.png").symlink_to(tmp_path / "c.png")  # a name of its own has a result of its own
+    words = ["in/b.png", tmp_path / "in" / "b.png", "in/../in/b.png", "link/b.png", "c.png", "d.png", "link", "./in"]
+    assert "3 enlarged, 0 skipped, 0 failed" in srdiff_run(*words, "-o", "large/").output
+    assert names(tmp_path / "large") == {"b.png", "c.png", "d.png"}
+
+
 def test_the_present_folder(srdiff_run, tmp_path, monkeypatch):
     picture(tmp_path / "in" / "a.png")
     monkeypatch.chdir(tmp_path / "in")
@@ -214,7 +270,9 @@ def test_json_lines_and_quiet(srdiff_run, tmp_path):
 
 def test_options_are_typed_in_messages(srdiff_run, tmp_path):
     picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
     assert "raise --max-pixels" in srdiff_run("a.png", "--max-pixels", "5", code=2).output
+    assert srdiff_run("a.png", "b.png", "--max-pixels", "5", code=2).output.count("raise --max-pixels") == 2
     assert "add --samples 8" in srdiff_run("a.png", "--average", code=2).output
 
 

@@ -144,6 +144,58 @@ def test_another_model_is_told_by_its_name(srdiff_run, upscaler, tmp_path, monke
     assert differences(mine, pins_of(upscaler, JobSettings())).startswith("bundle 000000000000 for small-v1, ")
 
 
+@pytest.fixture
+def meanwhile(upscaler: Upscaler, monkeypatch: pytest.MonkeyPatch):
+    """Has a file appear, or change, while the last image of so many is computed."""
+
+    def have(path: Path, content: bytes, count: int = 1) -> None:
+        enlarge, begun = Upscaler.enlarge, []
+
+        def enlarging(*arguments, **named):
+            begun.append(path)
+            if len(begun) == count:
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+            return enlarge(upscaler, *arguments, **named)
+
+        monkeypatch.setattr(upscaler, "enlarge", enlarging)
+
+    return have
+
+
+def test_a_result_that_appears_meanwhile_is_kept(srdiff_run, tmp_path, meanwhile):
+    result = tmp_path / "out" / "2.png"
+    meanwhile(result, b"theirs", 3)
+    said = srdiff_run(code=2)
+    assert said.output.count("was made by another meanwhile and is kept") == 1
+    assert sum_of(said) == "2 enlarged, 0 skipped, 1 failed" and result.read_bytes() == b"theirs"
+    assert "2.png" not in Ledger(tmp_path / "out" / NAME).entries
+    assert sum_of(srdiff_run()) == "0 enlarged, 3 skipped, 0 failed" and result.read_bytes() == b"theirs"
+    assert Ledger(tmp_path / "out" / NAME).entries["2.png"].outputs[0].found
+    meanwhile(result, b"of others", 3)
+    assert sum_of(srdiff_run("--overwrite")) == "3 enlarged, 0 skipped, 0 failed"
+    assert result.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_result_that_is_retouched_while_its_changed_input_is_made(srdiff_run, tmp_path, meanwhile):
+    srdiff_run()
+    picture(tmp_path / "in" / "1.png", 7)
+    meanwhile(tmp_path / "out" / "1.png", b"retouched")
+    assert sum_of(srdiff_run(code=2)) == "0 enlarged, 2 skipped, 1 failed"
+    assert (tmp_path / "out" / "1.png").read_bytes() == b"retouched"
+    assert "was changed, too" in srdiff_run(code=2).output
+
+
+def test_two_runs_at_once_of_one_folder_are_both_right(srdiff_run, tmp_path, meanwhile):
+    """Who comes second makes the same, and the ledger has it as made."""
+    srdiff_run()
+    whole = (tmp_path / "out" / "1.png").read_bytes()
+    (tmp_path / "out" / "1.png").unlink()
+    meanwhile(tmp_path / "out" / "1.png", whole)
+    assert sum_of(srdiff_run()) == "1 enlarged, 2 skipped, 0 failed"
+    assert not Ledger(tmp_path / "out" / NAME).entries["1.png"].outputs[0].found
+
+
 def test_only_what_failed(srdiff_run, tmp_path):
     (tmp_path / "in" / "bad.png").write_bytes(b"no image")
     srdiff_run(code=2)

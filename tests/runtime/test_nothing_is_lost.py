@@ -17,9 +17,9 @@ from ..models import SMALL
 from .in_process import names, picture
 
 
-def sources_of(inputs: list[str], recursive: bool) -> list[Source]:
+def sources_of(inputs: list[str], recursive: bool, output: str | None) -> list[Source]:
     try:
-        return find_sources(inputs, "_x4", recursive).sources
+        return find_sources(inputs, "_x4", recursive, output=output).sources
     except ImageError:
         return []
 
@@ -53,7 +53,7 @@ def test_no_file_is_changed_unasked(
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(name.encode())
     before = {name: (folder / name).read_bytes() for name in names(folder)}
-    expected = {os.path.relpath(folder / source.name, folder) for source in sources_of(inputs, recursive)}
+    expected = {os.path.relpath(folder / source.name, folder) for source in sources_of(inputs, recursive, output)}
     if full:  # one injected failure: the disk takes nothing more
 
         def no_space(*_: object) -> None:

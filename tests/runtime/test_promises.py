@@ -6,6 +6,7 @@ middle of each line, too, and every copy is what a killed run has left.
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Callable, Iterator
@@ -81,7 +82,7 @@ def quick_disk(monkeypatch):
 
 @pytest.fixture
 def left_by_kills(tmp_path: Path) -> Callable[[Path, JobSettings], Iterator[Path]]:
-    """What a run of a folder leaves when it is killed: a folder for each point in between."""
+    """What a run of a folder leaves when it is killed: the folder as it is at each point in between, one by one."""
 
     def copies(folder: Path, settings: JobSettings) -> Iterator[Path]:
         left: list[Path] = []
@@ -105,13 +106,17 @@ def left_by_kills(tmp_path: Path) -> Callable[[Path, JobSettings], Iterator[Path
 
             return stepped
 
-        write, replace = Pen.write, Path.replace
+        write = Pen.write
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(Pen, "write", around(write))
-            patched.setattr(Path, "replace", around(replace))
+            patched.setattr(Path, "replace", around(Path.replace))
+            patched.setattr("os.link", around(os.link))
             run(folder, settings)
         assert len(left) > 12
-        yield from left
+        for copy in left:  # in the same place: a ledger knows where its inputs are
+            shutil.rmtree(folder)
+            shutil.copytree(copy, folder)
+            yield folder
 
     return copies
 

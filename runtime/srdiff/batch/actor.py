@@ -12,8 +12,9 @@ from typing import Any, Dict, Iterator
 
 from .. import errors
 from ..errors import DeviceError, OptionError, OutputError, SRDiffError, one_line
+from ..jobs.identity import same_file
 from ..jobs.sources import Source, is_url
-from ..jobs.targets import DEFAULT_FORMAT, Job, finished, same_file
+from ..jobs.targets import DEFAULT_FORMAT, Job, finished
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch
@@ -43,6 +44,7 @@ class Errand:
         there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
             did not live to tell. None where nobody looked.
         known: what the ledger says of the image.
+        source_folder: what is written down of the input's; see :class:`srdiff.batch.book.Ticket`.
         name: what no other of the batch is called.
     """
 
@@ -51,6 +53,7 @@ class Errand:
     overwrite: bool = False
     there: tuple[str, ...] | None = None
     known: Entry | None = None
+    source_folder: str | None = None
     name: str = ""
 
     def to_row(self) -> Row:
@@ -63,6 +66,7 @@ class Errand:
             "overwrite": self.overwrite,
             "there": self.there,
             "known": None if self.known is None else json.loads(self.known.to_line()),
+            "source_folder": self.source_folder,
             "problem": None if self.job.problem is None else [type(self.job.problem).__name__, str(self.job.problem)],
         }
         paths = [os.path.abspath(str(path)) for path in (source.path, target)]  # noqa: PTH100  # links keep their name
@@ -89,7 +93,7 @@ class Errand:
         there = None if detail["there"] is None else tuple(detail["there"])
         problem = None if detail["problem"] is None else getattr(errors, detail["problem"][0])(detail["problem"][1])
         job = Job(Source(source, frame=detail["frame"]), target, detail["format"], problem, key)
-        return cls(job, detail["folder"], detail["overwrite"], there, known, name)
+        return cls(job, detail["folder"], detail["overwrite"], there, known, detail.get("source_folder"), name)
 
 
 class Worker:
@@ -206,9 +210,10 @@ class _Book(Book):
     def begin(self, job: Job) -> Ticket:
         errand = self._errands[job.key]
         settings = replace(self.settings, overwrite=errand.overwrite)
-        return Ticket(job, settings, *stamp(job.source.path), known=errand.known)
+        return Ticket(job, settings, *stamp(job.source.path), known=errand.known, folder=errand.source_folder)
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        self._look_again(ticket, target, whole)
         if self._referee.keeps:
             self._referee.promise(promise_line(self.promised(ticket, target, whole)))
 
@@ -276,7 +281,8 @@ def errand_of(ticket: Ticket, folder: Path, known: Entry | None) -> Errand:
     assert ticket.job.target is not None
     targets = [target for target in ticket.settings.wanted.targets(ticket.job.target) if target is not None]
     there = tuple(os.path.abspath(str(target)) for target in targets if finished(target))  # noqa: PTH100
-    return Errand(ticket.job, os.path.abspath(str(folder)), ticket.settings.overwrite, there, known)  # noqa: PTH100
+    noted = os.path.abspath(str(folder))  # noqa: PTH100
+    return Errand(ticket.job, noted, ticket.settings.overwrite, there, known, ticket.folder)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from ..errors import OutputError
+from ..atomic_files import already_made
+from ..errors import ExistsError, OutputError
+from ..jobs.identity import same_file
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
@@ -29,6 +31,7 @@ class Ticket:
         size, mtime_ns: of the input before it is read; None where it is no plain file.
         outcome: known without work; the job is not to be done then.
         known: what the ledger says of the image.
+        folder: of the input, without links, for the ledger.
     """
 
     job: Job
@@ -37,6 +40,7 @@ class Ticket:
     mtime_ns: int | None = None
     outcome: Outcome | None = None
     known: Entry | None = None
+    folder: str | None = None
 
 
 class Book:
@@ -79,9 +83,9 @@ class Book:
         """
         if self.ledger is None or job.target is None:
             return Ticket(job, self.settings)
-        entry = self.ledger.entries.get(job.key)
-        known = self._with_promises(job.key, entry)
-        ticket = Ticket(job, self.settings, *stamp(job.source.path), known=known)
+        entry, folder = self.ledger.entries.get(job.key), _folder(job)
+        known = self._with_promises(job.key, entry, folder)
+        ticket = Ticket(job, self.settings, *stamp(job.source.path), known=known, folder=folder)
         if self._only_failed and (entry is None or entry.status != FAILED):
             return replace(ticket, outcome=Outcome(job, SKIPPED))
         if known is None or self.settings.overwrite or job.problem is not None:
@@ -92,16 +96,20 @@ class Book:
         ours = [outputs[name] for name in map(self.ledger.located, there) if name in outputs]
         if not ours or len(ours) < len(there):
             return ticket
-        if not _is_unchanged(ticket, known.input):
-            return self._of_a_changed_input(ticket, ours)
+        if not _is_unchanged(ticket, known):
+            return self._of_a_changed_input(ticket, known, ours)
         if known.status == FAILED or len(there) < len(targets):
             return ticket
         if known is not entry:
             self.ledger.append(known)
         return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(known)))
 
-    def _with_promises(self, key: str, entry: Entry | None) -> Entry | None:
-        """What the ledger says of an image, and of results that got their names when nobody lived to say so."""
+    def _with_promises(self, key: str, entry: Entry | None, folder: str | None) -> Entry | None:
+        """What the ledger says of an image, and of results that got their names when nobody lived to say so.
+
+        Args:
+            folder: of the input at hand; where some results are of another, that is the one that is told.
+        """
         assert self.ledger is not None
         kept = {
             promise.outputs[0].path: promise
@@ -111,26 +119,35 @@ class Book:
         if not kept:
             return entry
         others = [output for output in entry.outputs if output.path not in kept] if entry is not None else []
-        made_of = [promise.input for promise in kept.values()]
-        if entry is not None and others:
-            made_of.append(entry.input)
         last = list(kept.values())[-1]
+        sources = [*kept.values(), *([entry] if entry is not None and others else [])]
         return replace(
             last,
             status=entry.status if entry is not None and others else DONE,
-            input=last.input if len({file and file.sha256 for file in made_of}) == 1 else _SEVERAL,
+            input=last.input if len({one.input and one.input.sha256 for one in sources}) == 1 else _SEVERAL,
             outputs=(*others, *(promise.outputs[0] for promise in kept.values())),
+            folder=next((one.folder for one in sources if not _is_same_folder(one.folder, folder)), last.folder),
         )
 
-    def _of_a_changed_input(self, ticket: Ticket, outputs: list[FileRecord]) -> Ticket:
-        """Results that are as this project wrote them are made anew; any other may be somebody's own work."""
+    def _of_a_changed_input(self, ticket: Ticket, known: Entry, outputs: list[FileRecord]) -> Ticket:
+        """Results that are as this project wrote them are made anew; any other may be somebody's own work, and those of
+        another folder's image of this name are that image's.
+        """
         assert self.ledger is not None
+        name = ticket.job.source.name
+        if not _is_same_folder(known.folder, ticket.folder):
+            other = Path(str(known.folder)) / Path(name).name
+            error = OutputError(
+                f"{name} would replace {self.ledger.path_of(outputs[0])}, which was made of {other} and is kept; "
+                "choose another output folder, or replace it with overwrite"
+            )
+            return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
         for output in outputs:
             path = self.ledger.path_of(output)
             if output.found or not _holds(path, output):
                 why = "was there before the ledger" if output.found else "was changed, too"
                 error = OutputError(
-                    f"{ticket.job.source.name} has changed since {path} was made of it, which {why} and is kept; "
+                    f"{name} has changed since {path} was made of it, which {why} and is kept; "
                     "move it away, or have it replaced"
                 )
                 return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
@@ -148,17 +165,36 @@ class Book:
         """Write down that a file is about to get a result's name; see :class:`srdiff.jobs.work.Piece`.
 
         Raises:
+            ExistsError: it would replace what somebody else made while it was made.
             OutputError: the ledger cannot be written.
             OSError: the file cannot be read.
         """
+        self._look_again(ticket, target, whole)
         if self.ledger is not None:
             self.ledger.promise(self.promised(ticket, target, whole), self._pins)
+
+    def _look_again(self, ticket: Ticket, target: Path, whole: Path) -> None:
+        """Raises ExistsError where the result of a changed input is by now neither the old one nor the new one."""
+        if self.ledger is None or self.settings.overwrite or not ticket.settings.overwrite or not _is_there(target):
+            return
+        name = self.ledger.located(target)
+        known = [output for output in ticket.known.outputs if output.path == name] if ticket.known else []
+        if not any(_holds(target, record) for record in [*known, record_of(whole)]):
+            raise already_made(target)
 
     def promised(self, ticket: Ticket, target: Path, whole: Path) -> Entry:
         """The entry of one result whose content is in ``whole``; raises OSError."""
         assert self.ledger is not None
         record = record_of(whole, self.ledger.located(target))
-        return Entry(ticket.job.key, DONE, _input(ticket), (record,), self._fingerprint, ticket.settings.seed)
+        return Entry(
+            ticket.job.key,
+            DONE,
+            _input(ticket),
+            (record,),
+            self._fingerprint,
+            ticket.settings.seed,
+            folder=ticket.folder,
+        )
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         """Write down what came of a job that was attempted, once its results have their names.
@@ -166,8 +202,8 @@ class Book:
         Raises:
             OutputError: the ledger cannot be written.
         """
-        if self.ledger is None or ticket.job.target is None:
-            return
+        if self.ledger is None or ticket.job.target is None or isinstance(outcome.error, ExistsError):
+            return  # whoever made it meanwhile says so
         entry = self.ledger.entries.get(ticket.job.key)
         if outcome.status == SKIPPED and entry is not None and entry.status == DONE:
             return
@@ -185,6 +221,7 @@ class Book:
             self._fingerprint if outcome.written else None,
             ticket.settings.seed,
             round(outcome.seconds, 3),
+            folder=ticket.folder,
         )
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> Entry:
@@ -199,6 +236,7 @@ class Book:
             ticket.settings.seed,
             round(outcome.seconds, 3),
             str(outcome.error),
+            folder=known.folder if known else ticket.folder,
         )
 
     def _outputs(self, ticket: Ticket, outcome: Outcome) -> tuple[FileRecord, ...]:
@@ -240,14 +278,27 @@ def _unread(ticket: Ticket) -> FileRecord | None:
     return FileRecord("", None, ticket.size, ticket.mtime_ns)
 
 
-def _is_unchanged(ticket: Ticket, known: FileRecord | None) -> bool:
+def _is_unchanged(ticket: Ticket, known: Entry) -> bool:
     """Whether the input is what it was; one that is gone counts as such, since its results stay good."""
-    path = ticket.job.source.path
-    if path is None or known is None or ticket.size is None:
+    path, file = ticket.job.source.path, known.input
+    if path is None or file is None or ticket.size is None:
         return True
-    if known.sha256 is not None and (ticket.size, ticket.mtime_ns) == (known.size, known.mtime_ns):
+    as_it_was = file.sha256 is not None and (ticket.size, ticket.mtime_ns) == (file.size, file.mtime_ns)
+    if as_it_was and _is_same_folder(known.folder, ticket.folder):
         return True
-    return ticket.size == known.size and _holds(path, known)
+    return ticket.size == file.size and _holds(path, file)
+
+
+def _folder(job: Job) -> str | None:
+    """Of a job's input, the same whatever way it was named."""
+    with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
+        return None if job.source.path is None else str(job.source.path.parent.resolve())
+    return None
+
+
+def _is_same_folder(known: str | None, folder: str | None) -> bool:
+    """Entries that do not say are taken to be of the folder at hand."""
+    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
 
 
 def _holds(path: Path, record: FileRecord) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE, FAILED
+from ..looking import is_folder
 from .lines import HEADER_KEY, Pen, read_lines
 from .pins import Pins, fingerprint
 
@@ -57,6 +58,8 @@ class Entry:
         error: of a failure, one sentence.
         finished: seconds since 1970, and within a ledger later than what it says of the key before, whatever the clock
             says; of two ledgers' entries with one key the later counts.
+        folder: of the input, without links; a file of the same key in another folder is another image. None of entries
+            that do not say.
     """
 
     key: str
@@ -68,6 +71,7 @@ class Entry:
     seconds: float = 0.0
     error: str | None = None
     finished: float = field(default_factory=time.time)
+    folder: str | None = None
 
     def to_line(self) -> bytes:
         data = {name: value for name, value in asdict(self).items() if value not in (None, ())}
@@ -187,7 +191,8 @@ class Ledger(Notes):
         self._lock = threading.Lock()
         self._pen = Pen(path)
         shared = f"{LEDGER_STEM}*{LEDGER_SUFFIX}"
-        for file in sorted({path, *path.parent.glob(shared)}) if path.match(shared) else [path]:
+        others = path.parent.glob(shared) if path.match(shared) and is_folder(path.parent) else ()
+        for file in sorted({path, *others}):
             self._read(file)
 
     def _read(self, file: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 import click
 
 from ..errors import SRDiffError
+from ..looking import is_there
 from ..standard_streams import occupy_closed
 from ..starting import imported
 from .interruption import INTERRUPTED, interrupted_by_termination
@@ -19,6 +21,8 @@ from .version import version_option
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 _DEBUG = "srdiff.debug"
+_WORDS = "srdiff.words"
+_FILE = r"\S*[/\\]\S*|\S+\.\w+"
 
 
 class OneSentence(click.Command):
@@ -34,6 +38,7 @@ class OneSentence(click.Command):
         return super().main(*args, **kwargs)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = tuple(args)
         with self._failing(ctx):
             return super().parse_args(ctx, args)
 
@@ -53,11 +58,18 @@ class OneSentence(click.Command):
         except Exception as error:
             if ctx.meta.get(_DEBUG):
                 raise
-            say(f"Error: {self._typed(_sentence(error))}")
+            say_error(error)
             ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
 
-    def _typed(self, sentence: str) -> str:
-        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words."""
+    def typed(self, sentence: str, words: tuple[str, ...]) -> str:
+        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words,
+        outside of files' names.
+        """
+        pieces, names = apart(sentence, words)
+        made = [part for pair in zip(map(self._spelled, pieces), [*names, ""]) for part in pair]
+        return "".join(made)
+
+    def _spelled(self, sentence: str) -> str:
         for param in self.params:
             if isinstance(param, click.Option) and param.name is not None:
                 option = max(param.opts, key=len)
@@ -83,6 +95,32 @@ class Command(OneSentence):
                 help="Show a traceback when something fails.",
             )
         )
+
+
+def say_error(error: Exception) -> None:
+    """Say it as the command that is running is typed."""
+    sentence, ctx = _sentence(error), click.get_current_context(silent=True)
+    if ctx is not None and isinstance(ctx.command, OneSentence):
+        sentence = ctx.command.typed(sentence, ctx.meta.get(_WORDS, ()))
+    say(f"Error: {sentence}")
+
+
+def apart(sentence: str, words: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """A sentence without the names of files in it, and those that lay between: what was typed, whatever lies within it,
+    and what looks like a file's name.
+    """
+    given = {*words, *(word.partition("=")[2] for word in words)}
+    typed = sorted({name for word in given for name in (word, str(Path(word)))} - {"", "."}, key=len, reverse=True)
+    any_of = "|".join(rf"(?<![\w-]){re.escape(word)}(?![\w-])" for word in typed)
+    pieces, names, begin = [], [], 0
+    for match in re.finditer((any_of + "|" if any_of else "") + _FILE, sentence):
+        if match.start() >= begin:
+            ends = range(len(sentence), match.end(), -1)
+            end = next((end for end in ends if is_there(sentence[match.start() : end])), match.end())
+            pieces.append(sentence[begin : match.start()])
+            names.append(sentence[match.start() : end])
+            begin = end
+    return [*pieces, sentence[begin:]], names
 
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:

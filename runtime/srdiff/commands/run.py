@@ -56,7 +56,7 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     settings = _settings(model, options)
     scale = settings.scale or model.manifest.scale
     suffix = f"_x{scale}" if options["suffix"] is None else options["suffix"]
-    found = find_sources(inputs, suffix, options["recursive"], options["all_frames"])
+    found = find_sources(inputs, suffix, options["recursive"], options["all_frames"], options["output"])
     destination = Destination(options["output"], options["format"], suffix)
     jobs = destination.jobs(found.sources, settings.wanted)
     shard, folder = options["shard"], destination.folder(found.sources)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..batch.ledger import Ledger
 from ..batch.verify import VERIFIED
-from ..errors import SRDiffError
+from ..errors import OutputError, SRDiffError
 from ..jobs.sources import Found
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
@@ -20,6 +20,7 @@ from ..manifest import Manifest
 from ..progress import Pace, Progress, Watch
 from ..standard_streams import output_bytes
 from ..upscaler import Upscaler
+from .command import say_error
 from .saying import Report, say, tell
 
 # Of a job whose time is told when it begins.
@@ -62,10 +63,14 @@ class Teller:
     def planned(self, job: Job) -> None:
         """A line of a dry run."""
         if job.problem is not None:
-            say(f"Error: {job.problem}")
+            say_error(job.problem)
             return
         for target in self._settings.wanted.targets(job.target):
-            there = target is not None and finished(target) and not self._settings.overwrite
+            try:
+                there = target is not None and finished(target) and not self._settings.overwrite
+            except OutputError as error:  # this name cannot be one; the others may
+                say_error(error)
+                return
             tell(f"{job.source.name} -> {target or 'standard output'}{' (exists; kept)' if there else ''}")
 
     @contextmanager
@@ -113,7 +118,7 @@ class Teller:
             elif self._jobs == 1:
                 alone = outcome.error
             else:
-                say(f"Error: {outcome.error}")
+                say_error(outcome.error)
                 worst = max(worst, outcome.error.exit_code)
         if ledger is not None:
             torn = f" ({ledger.torn} damaged lines in it were passed over)" if ledger.torn else ""

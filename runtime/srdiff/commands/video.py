@@ -14,8 +14,9 @@ from tqdm import tqdm
 from ..bundle import Bundle
 from ..engines.device_names import each_device
 from ..errors import OptionError, PackageError
+from ..jobs.identity import same_file
 from ..jobs.sources import STREAM
-from ..jobs.targets import finished, same_file
+from ..jobs.targets import finished
 from ..jobs.work import JobSettings
 from ..manifest import WISHES
 from ..model_names import bundle_folder

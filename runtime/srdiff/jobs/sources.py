@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Iterable
 
 from ..errors import ImageError, OptionError, SRDiffError
 from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
+from .identity import Identity, identity
 
 STREAM = "-"
 # What batches write beside their results.
@@ -42,7 +44,7 @@ class Found:
 
     Attributes:
         sources: the images, those of a folder in the order of their names.
-        results: files that are this tool's own results of some of them, and so are not read.
+        results: files that are this tool's own results, and so are not read.
         left_out: how many entries of folders are not read, by kind: ``HEIC``, ``camera raw``, ``folder``, …
     """
 
@@ -56,34 +58,46 @@ def is_url(name: Path | str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.:-]+://", str(name)) is not None
 
 
-def find_sources(inputs: Iterable[str], suffix: str, recursive: bool = False, all_frames: bool = False) -> Found:
+def find_sources(
+    inputs: Iterable[str],
+    suffix: str,
+    recursive: bool = False,
+    all_frames: bool = False,
+    output: str | None = None,
+) -> Found:
     """The images that files, folders and ``-`` (standard input) stand for, each once.
 
     Args:
         suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
-            of the same folder is among the images; alone it is an image.
+            of the same folder is among the images; alone it is an image. So are those in a folder p_x4 with a ledger
+            beside the folder p.
         recursive: take folders in folders, too; links to folders are not followed.
         all_frames: take every frame or page of a file that has several, as sources of their own.
+        output: where results go; what lies there, in a folder that is looked through, is a result.
 
     Raises:
         ImageError: a folder cannot be read or holds no image.
         OptionError: all frames are wanted of standard input, which can be read only once.
     """
     found = Found()
+    look = _Look(found, recursive, suffix, None if output is None else identity(Path(output)))
+    place = lru_cache(maxsize=None)(identity)  # of folders, of which many files are
     seen = set()
     for text in inputs:
-        for source in _named(text, recursive, found):
-            if source.path not in seen:
-                seen.add(source.path)
+        for source in look.named(text):
+            spelled = None if source.path is None else (place(source.path.parent), source.path.name)
+            if spelled not in seen:
+                seen.add(spelled)
                 found.sources.append(source)
-    stems = {(path.parent, name) for path in seen if path is not None for name in (path.stem, path.name)}
+    paths = [source.path for source in found.sources if source.path is not None]
+    stems = {(place(path.parent), name) for path in paths for name in (path.stem, path.name)}
     pattern = re.compile(rf"(.+){re.escape(suffix)}(_f\d+)?(_\d+|_uncertainty)?") if suffix else None
 
     def is_result(path: Path | None) -> bool:
         match = pattern.fullmatch(path.stem) if pattern and path is not None else None
-        return match is not None and path is not None and (path.parent, match.group(1)) in stems
+        return match is not None and path is not None and (place(path.parent), match.group(1)) in stems
 
-    found.results = [source.path for source in found.sources if source.path is not None and is_result(source.path)]
+    found.results += [source.path for source in found.sources if source.path is not None and is_result(source.path)]
     found.sources = [source for source in found.sources if not is_result(source.path)]
     if all_frames:
         found.sources = [frame for source in found.sources for frame in _frames(source)]
@@ -101,43 +115,69 @@ def _frames(source: Source) -> list[Source]:
     return [source] if count == 1 else [replace(source, frame=frame) for frame in range(count)]
 
 
-def _named(text: str, recursive: bool, found: Found) -> list[Source]:
-    """What one argument stands for."""
-    if text == STREAM:
-        return [Source(None)]
-    path = Path(text)
-    try:
-        if not path.is_dir():
-            return [Source(path)]
-        files = _files(path, recursive, found.left_out)
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
-        reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"{text} cannot be looked into ({reason}); give a file or folder that you may read") from error
-    if not files:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
-        but = f" that is read here, but {kinds}" if kinds else ""
-        raise ImageError(f"{path} holds no image{but}; give a folder with some, or a file")
-    return [Source(file, path) for file in files]
+@dataclass(frozen=True)
+class _Look:
+    """Looks into folders.
 
+    Attributes:
+        found: notes what of them is not read.
+        output: of the results.
+        recursive, suffix: see :func:`find_sources`.
+    """
 
-def _files(folder: Path, recursive: bool, left_out: Counter[str]) -> list[Path]:
-    """The images in a folder; what else is there is counted."""
-    readable = readable_suffixes()
-    files = []
-    for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(".") or (entry.name.startswith(LEDGER_STEM) and entry.suffix == LEDGER_SUFFIX):
-            continue
-        if entry.is_dir():
-            if recursive and not entry.is_symlink():
-                files += _files(entry, recursive, left_out)
+    found: Found
+    recursive: bool
+    suffix: str
+    output: Identity | None
+
+    def named(self, text: str) -> list[Source]:
+        """What one argument stands for."""
+        if text == STREAM:
+            return [Source(None)]
+        path = Path(text)
+        try:
+            if not path.is_dir():
+                return [Source(path)]
+            files = self._files(path)
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
+            reason = getattr(error, "strerror", None) or error
+            raise ImageError(
+                f"{text} cannot be looked into ({reason}); give a file or folder that you may read"
+            ) from error
+        if not files:
+            counts = {**self.found.left_out, "result of earlier runs": len(self.found.results)}
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()) if count)
+            but = f" that is read here, but {kinds}" if kinds else ""
+            raise ImageError(f"{path} holds no image{but}; give a folder with some, or a file")
+        return [Source(file, path) for file in files]
+
+    def _files(self, folder: Path) -> list[Path]:
+        """The images in a folder; what else is there is noted."""
+        readable, left_out = readable_suffixes(), self.found.left_out
+        files = []
+        for entry in sorted(folder.iterdir()):
+            if entry.name.startswith(".") or (entry.name.startswith(LEDGER_STEM) and entry.suffix == LEDGER_SUFFIX):
+                continue
+            if entry.is_dir():
+                if not self.recursive or entry.is_symlink():
+                    left_out["folder"] += 1
+                elif self._holds_results(entry):
+                    self.found.results += replace(self, found=Found())._files(entry)
+                else:
+                    files += self._files(entry)
+            elif entry.is_symlink() and not entry.exists():
+                left_out["broken link"] += 1
+            elif not entry.is_file():
+                left_out["device or pipe"] += 1  # reading one could wait for ever
+            elif entry.suffix.lower() in readable:
+                files.append(entry)
             else:
-                left_out["folder"] += 1
-        elif entry.is_symlink() and not entry.exists():
-            left_out["broken link"] += 1
-        elif not entry.is_file():
-            left_out["device or pipe"] += 1  # reading one could wait for ever
-        elif entry.suffix.lower() in readable:
-            files.append(entry)
-        else:
-            left_out[unread_kind(entry) or "other"] += 1
-    return files
+                left_out[unread_kind(entry) or "other"] += 1
+        return files
+
+    def _holds_results(self, folder: Path) -> bool:
+        """Whether results go there, or went there from the folder beside it."""
+        if identity(folder) == self.output:
+            return True
+        beside = folder.name[: -len(self.suffix)] if self.suffix and folder.name.endswith(self.suffix) else ""
+        return bool(beside) and (folder.parent / beside).is_dir() and any(folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))

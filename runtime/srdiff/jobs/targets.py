@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import stat
-import sys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError
+from ..looking import is_folder, is_stream, is_there
 from ..photo.write import FORMATS, format_of
+from .identity import identity, same_file, spelling
 from .sources import STREAM, Source
 
 DEFAULT_FORMAT = "png"
@@ -66,7 +66,7 @@ class Destination:
 
     def _format_of_output(self) -> str | None:
         """What the output's suffix asks for, where it is a file's name with a suffix that can be written."""
-        if self.output is None or self.output == STREAM or Path(self.output).is_dir():
+        if self.output is None or self.output == STREAM or is_folder(self.output):
             return None
         try:
             return format_of(self.output)
@@ -123,18 +123,18 @@ class Destination:
         """Whether the output is a folder, present or to be made."""
         assert self.output is not None
         from_folder = any(source.folder is not None for source in sources)
-        if Path(self.output).is_dir() or self.output.endswith(("/", "\\")):
+        if is_folder(self.output) or self.output.endswith(("/", "\\")):
             return True
         if (len({source.path for source in sources}) == 1 and not from_folder) or not sources:
             return False
-        if self._format_of_output() is not None or Path(self.output).exists():
+        if self._format_of_output() is not None or is_there(self.output):
             raise OptionError(
                 f"{len(sources)} images were given and output {self.output} is one file; name a folder, ending in /"
             )
         return True
 
     def _format_of_file(self, output: str) -> str:
-        if not Path(output).suffix and _is_stream(Path(output)):
+        if not Path(output).suffix and is_stream(output):
             return DEFAULT_FORMAT  # a device or pipe
         return format_of(output)
 
@@ -184,16 +184,16 @@ def finished(target: Path) -> bool:
 def _checked(jobs: list[Job], wanted: Wanted) -> list[Job]:
     """The jobs with the problems that their targets have."""
     crowded = _crowded(jobs, wanted)
-    inputs = {_identity(job.source.path): job.source.path for job in jobs if job.source.path is not None}
+    inputs = {identity(job.source.path): job.source.path for job in jobs if job.source.path is not None}
 
     def problem(job: Job) -> SRDiffError | None:
         if job.target is None:
             return None
         for target in wanted.targets(job.target):
             assert target is not None
-            if _identity(target) in inputs:
+            if identity(target) in inputs:
                 return OutputError(
-                    f"the result of {job.source.name} would replace the input {inputs[_identity(target)]}; "
+                    f"the result of {job.source.name} would replace the input {inputs[identity(target)]}; "
                     "choose another output or suffix"
                 )
         if job.target in crowded:
@@ -220,35 +220,7 @@ def _keys(jobs: list[Job]) -> list[str]:
 def _crowded(jobs: list[Job], wanted: Wanted) -> set[Path]:
     """Targets of jobs of which some result, derived names included, would be another job's, too."""
     names = [
-        (job.target, _key(target)) for job in jobs if job.target for target in wanted.targets(job.target) if target
+        (job.target, spelling(target)) for job in jobs if job.target for target in wanted.targets(job.target) if target
     ]
     count = Counter(key for _, key in names)
     return {target for target, key in names if count[key] > 1}
-
-
-def _key(path: Path) -> str:
-    """What a path is called where the system does not tell capitals apart."""
-    text = os.path.normcase(os.path.abspath(str(path)))  # noqa: PTH100  # resolve fails at circles of links
-    return text.casefold() if sys.platform == "darwin" else text
-
-
-def _identity(path: Path) -> tuple[int, int] | str:
-    """The file itself, whatever its name: by device and inode where it exists."""
-    try:
-        found = path.stat()
-        return (found.st_dev, found.st_ino)
-    except (OSError, ValueError):
-        return _key(path)
-
-
-def _is_stream(path: Path) -> bool:
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
-
-
-def same_file(first: Path, second: Path) -> bool:
-    """Whether two paths lead to one file or folder, whatever they are called."""
-    return _identity(first) == _identity(second)

@@ -170,7 +170,7 @@ class Piece:
         if settings.crop is not None:
             photo = settings.crop.apply(photo)
         self._shrink_to = result_size(scale, photo, settings)
-        check_storable(photo, self.job.format, scale if self._shrink_to is None else 1)
+        check_storable(photo, self.job.format, scale, self._shrink_to)
         if self.job.target is not None:
             require_writable(self.job.target)
         return photo
@@ -198,7 +198,8 @@ class Piece:
             before = None if target is None or self._promise is None else partial(self._promise, target)
             if target is not None:
                 make_folder(target)
-            write_photo(shown, target or output_bytes(), self.job.format, self.settings.quality, before)
+            options = (self.settings.quality, before, self.settings.overwrite)
+            write_photo(shown, target or output_bytes(), self.job.format, *options)
             self._size = (shown.pixels.shape[1], shown.pixels.shape[0])
             if target is not None:
                 self._written.append(target)

@@ -39,15 +39,16 @@ def format_of(path: Path | str) -> str:
     raise OptionError(f"{path} does not name a format to write; end it in one of {known}")
 
 
-def check_storable(photo: Photo, format: str, scale: int = 1) -> None:
-    """Raises OutputError if ``format`` cannot hold the photo enlarged ``scale`` times: ask before the work.
+def check_storable(photo: Photo, format: str, scale: int = 1, size: tuple[int, int] | None = None) -> None:
+    """Raises OutputError if ``format`` cannot hold the photo enlarged ``scale`` times, or as (height, width) if that is
+    given: ask before the work.
 
     JPEG holds no transparency, TIFF no 16-bit colour or alpha here, JPEG and WebP no side beyond 65500 and
     16383 pixels. Raises OptionError for a format that is not in ``FORMATS``.
     """
     if format not in FORMATS:
         raise OptionError(f"format is {format!r}; choose one of {', '.join(FORMATS)}")
-    height, width = (scale * side for side in photo.pixels.shape[:2])
+    height, width = size or tuple(scale * side for side in photo.pixels.shape[:2])
     limit = _MAX_SIDE.get(format, math.inf)
     if max(height, width) > limit:
         raise OutputError(f"the picture is {width}x{height}, {format} ends at {limit} pixels a side; choose png")
@@ -63,17 +64,18 @@ def write_photo(
     format: str,
     quality: int | None = None,
     before: Callable[[Path], None] | None = None,
+    replace: bool = True,
 ) -> None:
     """Writes the photo with what belongs to it, as far as ``srdiff.photo.unkept.unkept`` allows.
 
     PNG keeps 16 bits, TIFF keeps them for grey; JPEG (quality 95, 4:4:4) and WebP (quality 95) get 8 bits.
-    A path appears whole or not at all; ``before`` is that of ``srdiff.atomic_files.atomic_file``.
+    A path appears whole or not at all; ``before`` and ``replace`` are those of ``srdiff.atomic_files.atomic_file``.
     Raises OutputError for what the format cannot hold, before any work, and for what the system refuses;
     OptionError for an unknown format.
     """
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
-        with atomic_file(Path(target), before) as temporary, temporary.open("wb") as stream:
+        with atomic_file(Path(target), before, replace) as temporary, temporary.open("wb") as stream:
             _encode(photo, stream, format, quality)
         return
     encoded = io.BytesIO()  # encoders seek, pipes do not

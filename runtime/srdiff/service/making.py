@@ -52,7 +52,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     room = room_for(len(manifest.plan(sampler)) * settings.wanted.samples)
     sent, photo = photo, room.fit(photo, wish.shrink)
     size = result_size(upscaler.scale, photo, settings)
-    check_storable(photo, wish.format, upscaler.scale if size is None else 1)
+    check_storable(photo, wish.format, upscaler.scale, size)
     bundle = bundle_digest(upscaler)
     facts = {
         "SRDiff-Model": wish.model,

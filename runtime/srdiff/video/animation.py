@@ -118,7 +118,7 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
         made, lost = _with_palette(made)
         unkept.append(lost)
     make_folder(target)
-    with atomic_file(target) as temporary:
+    with atomic_file(target, replace=settings.overwrite) as temporary:
         _save(made, animation, format, temporary)
     return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)
 

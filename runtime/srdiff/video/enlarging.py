@@ -64,7 +64,7 @@ def enlarge_film(
             numbers = range(-(-count // PIECE))
             times = [moment for number in numbers for moment in pieces.times(number)]
             packets = (packet for number in numbers for packet in pieces.packets(number))
-            with atomic_file(target) as temporary:
+            with atomic_file(target, replace=settings.overwrite) as temporary:
                 muxing.write(film, coding, packets, times, end, temporary)
             pieces.remove()
         seconds = time.perf_counter() - started

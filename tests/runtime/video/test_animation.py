@@ -87,6 +87,29 @@ def test_a_gif_that_does_not_repeat_does_not(srdiff_video: Callable[..., Result]
     assert shown(tmp_path / "b.gif")[2] is None and shown(tmp_path / "b.webp")[1:] == (DURATIONS, 1)
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_result_that_appears_meanwhile(
+    overwrite: bool,
+    srdiff_video: Callable[..., Result],
+    upscaler: Upscaler,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It stays without --overwrite."""
+    target = tmp_path / "b.gif"
+
+    def enlarge(*arguments: Any, **named: Any) -> Any:
+        target.write_bytes(b"theirs")
+        return Upscaler.enlarge(upscaler, *arguments, **named)
+
+    monkeypatch.setattr(upscaler, "enlarge", enlarge)
+    words = [animation(tmp_path / "a.gif", pictures()), target, *["--overwrite"] * overwrite]
+    said = srdiff_video(*words, code=0 if overwrite else 2).output
+    assert (target.read_bytes() == b"theirs") != overwrite
+    assert ("b.gif was made by another meanwhile and is kept" in said) != overwrite
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "b.gif"]
+
+
 def test_what_stands_still_in_a_gif_stays_still(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
     """One palette for all, and no dither that moves."""
     frames = []

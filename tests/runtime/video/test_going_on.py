@@ -16,7 +16,7 @@ from click.testing import Result
 
 pytest.importorskip("av")
 
-from srdiff.errors import OutputError
+from srdiff.errors import ExistsError, OutputError
 from srdiff.unfinished_files import OLD
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
@@ -53,6 +53,20 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(
     assert (outcome.frames, outcome.kept) == (12, 8)
     assert target.read_bytes() == (tmp_path / f"whole{suffix}").read_bytes()
     assert left(tmp_path) == []
+
+
+def test_a_film_that_appears_meanwhile_is_kept_and_so_are_the_pieces(upscaler: Upscaler, tmp_path: Path) -> None:
+    source, target = film(tmp_path / "in.mp4"), tmp_path / "out.mp4"
+
+    def tell(done: float, kept: int, total: int | None) -> None:
+        target.write_bytes(b"theirs")
+
+    with pytest.raises(ExistsError, match=r"out\.mp4 was made by another meanwhile and is kept; move it away"):
+        made(upscaler, source, target, tell)
+    assert target.read_bytes() == b"theirs"
+    target.unlink()
+    outcome = made(upscaler, source, target)
+    assert outcome.kept == outcome.frames == len(STEADY) and left(tmp_path) == []
 
 
 @pytest.mark.slow
