@@ -8,6 +8,7 @@ from .packets import HEAD, wrapped
 from .photo import Photo
 
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 # A segment's length counts its own two bytes in sixteen bits.
 MAX_SEGMENT = 65533

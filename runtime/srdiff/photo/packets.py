@@ -15,6 +15,12 @@ def upright_xmp(xmp: bytes) -> bytes:
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", xmp)
 
 
+def without_extension(xmp: bytes) -> bytes:
+    """The packet without the mark that a further one follows, which is not read."""
+    xmp = re.sub(rb"\s+xmpNote:HasExtendedXMP=(\"[^\"<>]*\"|'[^'<>]*')", b"", xmp)
+    return re.sub(rb"<xmpNote:HasExtendedXMP>[^<]*</xmpNote:HasExtendedXMP>\s*", b"", xmp)
+
+
 def tag_bytes(tags: Any, number: int) -> bytes | None:
     """Of a directory of Pillow's: what a TIFF tag holds, also where it was declared as LONG, as IPTC often is.
 

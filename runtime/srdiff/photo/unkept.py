@@ -38,7 +38,7 @@ def fitting(photo: Photo, format: str) -> Photo:
 def unkept(photo: Photo, format: str) -> list[str]:
     """What belongs to the photo that a file of ``format`` will not have, each in a few words; empty if all is kept."""
     kept = fitting(photo, format)
-    lost = []
+    lost = list(photo.lost)
     pairs = (("EXIF", photo.exif, kept.exif), ("XMP", photo.xmp, kept.xmp), ("IPTC", photo.iptc, kept.iptc))
     for name, had, has in pairs:
         if had and not has:
