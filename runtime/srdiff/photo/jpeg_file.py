@@ -14,6 +14,7 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 MAX_SEGMENT = 65533
 MAX_XMP = MAX_SEGMENT - len(XMP_HEADER)
 MAX_IPTC = MAX_SEGMENT - len(_PHOTOSHOP) - HEAD - 1  # the byte that makes its length even
+MAX_PROFILE = 255 * (MAX_SEGMENT - 14)  # segments are counted in a byte, and each has a head
 COMMENT = "Comment"  # PNG's keyword for what JPEG's comment is
 
 
