@@ -70,7 +70,9 @@ def count_frames(source: Path | str) -> int:
 def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, frame: int) -> Photo:
     chunks = check_png(stream, png, name, KINDS)
     image = open_png(stream, chunks, name)
-    frames = min(_frames(image), png_frames(stream))
+    frames = _frames(image)
+    if frames > 1:
+        frames = min(frames, png_frames(stream))
     if png.depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= 255 // (2**png.depth - 1)  # Pillow scales the samples but not the key
     if png.cut_by_pillow and frame == 0 and frames == 1:

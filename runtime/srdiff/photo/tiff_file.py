@@ -127,6 +127,7 @@ def _arranged(stream: BinaryIO, page: Directory, dtype: np.dtype, name: str, mos
     kept = np.dtype(np.float32) if dtype.itemsize == 8 else dtype.newbyteorder("=")
     result = np.zeros((height, width, min(channels, most)), kept)
     row_bytes = columns * depth * dtype.itemsize
+    compression, predictor = _number(page, _COMPRESSION), _number(page, _PREDICTOR)
     places = (
         (plane, top, left)
         for plane in range(min(planes, most))
@@ -137,11 +138,11 @@ def _arranged(stream: BinaryIO, page: Directory, dtype: np.dtype, name: str, mos
         _Strip(offset, max(count, 0), rows if tiled else min(rows, height - place[1]), place)
         for place, offset, count in zip(places, offsets.tolist(), counts.tolist())
     )
-    for strip, data in _inflated(stream, strips, row_bytes, _number(page, _COMPRESSION), name):
+    for strip, data in _inflated(stream, strips, row_bytes, compression, name):
         plane, top, left = strip.place
         if len(data) != strip.rows * row_bytes:
             raise ImageError(f"{name} is damaged or cut short (a strip of {len(data)} bytes); give a complete file")
-        block = _unpredicted(data, (strip.rows, columns, depth), dtype, _number(page, _PREDICTOR))
+        block = _unpredicted(data, (strip.rows, columns, depth), dtype, predictor)
         part = block[: height - top, : width - left, :most]
         result[top : top + rows, left : left + columns, plane : plane + depth] = part
     return result
