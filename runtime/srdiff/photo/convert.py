@@ -11,7 +11,8 @@ from PIL import Image
 from ..errors import ImageError
 from .colour_tags import profile_of
 from .decoding import decoding
-from .metadata import dpi_of, exif_of, loaded_exif, texts_of
+from .exif import DAMAGED, Carried
+from .metadata import current_exif, dpi_of, exif_of, loaded_exif, lost_of, orientation_of, texts_of
 from .neutral import luma
 from .photo import Photo
 from .samples import MANAGED, from_unit_range, split, stored_samples, upright, with_key_colour
@@ -25,8 +26,10 @@ def photo_from(image: Image.Image | np.ndarray) -> Photo:
     """
     if isinstance(image, Image.Image):
         with decoding("the image"):
+            stored = exif_of(image)
             image.load()
-            return photo_of(image, stored_samples(image))
+            exif = current_exif(image, exif_of(image) if stored == Carried() else stored)
+            return photo_of(image, stored_samples(image), exif)
     if not isinstance(image, np.ndarray):
         raise ImageError(f"an image was given as {type(image).__name__}; give a Pillow image or a NumPy array")
     if image.size == 0 or image.ndim not in (2, 3) or image.shape[2:] not in ((), (1,), (2,), (3,), (4,)):
@@ -38,16 +41,19 @@ def photo_from(image: Image.Image | np.ndarray) -> Photo:
     return Photo(*split(image))
 
 
-def photo_of(image: Image.Image, stored: np.ndarray) -> Photo:
-    """Joins a loaded image's samples with its metadata, upright."""
+def photo_of(image: Image.Image, stored: np.ndarray, exif: Carried | None = None) -> Photo:
+    """Joins a loaded image's samples with its metadata, upright; the EXIF is the file's where none is given."""
     key = image.info.get("transparency")
     if isinstance(key, (int, tuple)) and np.shape(key) == stored.shape[2:]:
         stored = with_key_colour(stored, 255 * bool(key) if image.mode == "1" else key)
     # Pillow turns TIFF itself, some versions without resetting the tag; pillow-heif turns HEIF.
-    orientation, exif = exif_of(loaded_exif(image), image.format in ("TIFF", "HEIF", "AVIF"))
+    exif = exif_of(image) if exif is None else exif
+    values = Image.Exif() if exif == DAMAGED else loaded_exif(image)
+    orientation = 1 if image.format in ("TIFF", "HEIF", "AVIF") else orientation_of(values)
     pixels, alpha, grey = split(upright(stored, orientation))
     profile = None if image.mode in MANAGED else image.info.get("icc_profile") or None
-    return Photo(pixels, alpha, grey, profile, exif, dpi_of(image), **texts_of(image))
+    lost = exif.lost + lost_of(image)
+    return Photo(pixels, alpha, grey, profile, exif.exif, dpi_of(image, values), lost=lost, **texts_of(image))
 
 
 def to_array(photo: Photo) -> np.ndarray:

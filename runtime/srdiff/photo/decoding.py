@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import logging
 import struct
-import warnings
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import BinaryIO, Iterator
@@ -14,6 +13,7 @@ from PIL import Image, UnidentifiedImageError, _imaging
 
 from ..errors import ImageError, OptionError, one_line
 from .formats import load_decoders, readable_formats
+from .quiet import without_warnings
 
 # Pillow's log of damaged files goes where a program sends it; to standard error only if it sends it there.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
@@ -57,8 +57,7 @@ def silence_libtiff() -> None:
 def decoding(name: str) -> Iterator[None]:
     """Turns everything that decoders do about damaged bytes, warnings included, into one ImageError."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with without_warnings():
             yield
     except (ImageError, OptionError):
         raise

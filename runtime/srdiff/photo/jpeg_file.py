@@ -8,11 +8,13 @@ from .packets import HEAD, wrapped
 from .photo import Photo
 
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
+EXTENSION_HEADER = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 # A segment's length counts its own two bytes in sixteen bits.
 MAX_SEGMENT = 65533
 MAX_XMP = MAX_SEGMENT - len(XMP_HEADER)
 MAX_IPTC = MAX_SEGMENT - len(_PHOTOSHOP) - HEAD - 1  # the byte that makes its length even
+MAX_PROFILE = 255 * (MAX_SEGMENT - 14)  # segments are counted in a byte, and each has a head
 COMMENT = "Comment"  # PNG's keyword for what JPEG's comment is
 
 

@@ -2,51 +2,125 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any, Mapping
 
 from PIL import Image
 
-from .jpeg_file import COMMENT, XMP_HEADER
-from .packets import tag_bytes, upright_xmp
+from ..errors import ImageError
+from .exif import (
+    DAMAGED,
+    DROPPED,
+    EXIF_IFD,
+    GPS_IFD,
+    INCH,
+    INTEROP_IFD,
+    KEPT,
+    ORIENTATION,
+    UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    Carried,
+    carried,
+    carried_of,
+    damaged,
+)
+from .ifd import Directories
+from .jpeg_file import COMMENT, EXTENSION_HEADER, XMP_HEADER
+from .packets import tag_bytes, upright_xmp, without_extension
 from .photo import MAX_DPI
-from .png_metadata import metadata_of_info
+from .png_metadata import RAW_EXIF, metadata_of_info, raw_profile
 
 _XMP, _IPTC, _IPTC_RESOURCE = 700, 33723, 0x0404
-_X_RESOLUTION, _Y_RESOLUTION, _UNIT, _INCH, _CENTIMETRE = 282, 283, 296, 2, 3
+_CENTIMETRE = 3
 _WITHOUT_RESOLUTION = ("WEBP", "AVIF", "HEIF")  # but for what their EXIF says
-EXIF_IFD, GPS_IFD, INTEROP_IFD = 0x8769, 0x8825, 0xA005
-_ORIENTATION = 0x0112
-# What IFD 0 says of the photograph; the rest says how one file stores its pixels, untrue of the next file:
-# description, make, model, orientation, resolution, software, date, artist, host, copyright, rating, XP*.
-_KEPT_TAGS = {270, 271, 272, 274, 282, 283, 296, 305, 306, 315, 316, 33432, 18246, 18249}
-_KEPT_TAGS.update(range(40091, 40096))
-_DROPPED_EXIF_TAGS = {0xA002, 0xA003}  # the old width and height
 
 
-def exif_of(found: Image.Exif, turned: bool = False) -> tuple[int, bytes | None]:
-    """The orientation and the EXIF to pass on; damaged EXIF is no reason to refuse a good picture.
-
-    ``turned``: the decoder has applied the orientation already.
-    """
-    orientation = 1
+def exif_of(image: Image.Image) -> Carried:
+    """The image's EXIF to pass on, as its file has it; of a TIFF before its data is loaded, which closes the file."""
+    data = image.info.get("exif")
+    if not data and isinstance(image.info.get(RAW_EXIF), str):
+        data = raw_profile(image.info[RAW_EXIF])
+    if isinstance(data, bytes) and data:
+        return carried(data)
+    stream = getattr(image, "fp", None) if image.format == "TIFF" else None
+    if stream is None or stream.closed:
+        return Carried()
     try:
-        kept = Image.Exif()
-        if not turned:
-            orientation = int(found.get(_ORIENTATION, 1))
-        kept.endian = found.endian  # maker notes rely on it
-        for tag in _KEPT_TAGS.intersection(found):
-            kept[tag] = 1 if tag == _ORIENTATION else found[tag]
-        for tag in (EXIF_IFD, GPS_IFD):
-            nested = {key: value for key, value in found.get_ifd(tag).items() if key not in _DROPPED_EXIF_TAGS}
-            if nested.pop(INTEROP_IFD, None):  # says Adobe RGB in photos from cameras that write no profile
-                with suppress(Exception):
-                    nested[INTEROP_IFD] = dict(found.get_ifd(INTEROP_IFD))
-            if nested:
-                kept[tag] = nested
-        return orientation, kept.tobytes() if len(kept) else None
+        file = Directories(stream, "its EXIF")
+        return carried_of(file, file.directory(getattr(image, "tag_v2").offset))  # noqa: B009
+    except (ImageError, ValueError):
+        return DAMAGED
+
+
+def current_exif(image: Image.Image, stored: Carried) -> Carried:
+    """What a program's image says now: its file's EXIF, or Pillow's values where those have been changed."""
+    values = loaded_exif(image)
+    if stored == DAMAGED or not len(values) or _agree(stored.exif, values):
+        return stored
+    made, odd = Image.Exif(), []
+    made.endian = values.endian
+    for tag in sorted(KEPT.intersection(values)):
+        if not _put(made, tag, _bytes_of(values[tag])):
+            odd.append(tag)
+    for pointer in (EXIF_IFD, GPS_IFD):
+        nested = {}
+        for tag, value in _nested(values, pointer).items():
+            if _put(Image.Exif(), pointer, {tag: _bytes_of(value)}):
+                nested[tag] = _bytes_of(value)
+            else:
+                odd.append(tag)
+        if nested:
+            made[pointer] = nested
+    found = carried(made.tobytes() if len(made) else b"")
+    return Carried(found.exif, tuple(damaged(odd)) + found.lost)
+
+
+def _agree(stored: bytes | None, values: Image.Exif) -> bool:
+    """Whether Pillow's values are those of the file, but for the orientation, which it resets."""
+    read = Image.Exif()
+    try:
+        if stored:
+            read.load(stored)
+        same = all(read.get(tag) == values.get(tag) for tag in KEPT - {ORIENTATION})
+        return same and all(_nested(read, tag) == _nested(values, tag) for tag in (EXIF_IFD, GPS_IFD))
     except Exception:
-        return orientation, None
+        return False
+
+
+def _nested(values: Image.Exif, pointer: int) -> dict[int, Any]:
+    try:
+        return {tag: value for tag, value in values.get_ifd(pointer).items() if tag not in DROPPED | {INTEROP_IFD}}
+    except Exception:
+        return {}
+
+
+def _put(exif: Image.Exif, tag: int, value: Any) -> bool:
+    """Sets a tag if it can be written."""
+    trial = Image.Exif()
+    try:
+        trial[tag] = value
+        trial.tobytes()
+    except Exception:
+        return False
+    exif[tag] = value
+    return True
+
+
+def _bytes_of(value: Any) -> Any:
+    """Letters as bytes: Pillow reads Latin-1 and writes ASCII."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode()
+
+
+def orientation_of(values: Image.Exif) -> int:
+    try:
+        return int(values.get(ORIENTATION, 1))
+    except Exception:
+        return 1
 
 
 def loaded_exif(image: Image.Image) -> Image.Exif:
@@ -57,13 +131,13 @@ def loaded_exif(image: Image.Image) -> Image.Exif:
         return Image.Exif()
 
 
-def dpi_of(image: Image.Image) -> tuple[float, float] | None:
+def dpi_of(image: Image.Image, values: Image.Exif) -> tuple[float, float] | None:
     """Dots per inch across and down, or None where there are none that make sense."""
     tags: Any = getattr(image, "tag_v2", None)
-    if tags is not None and _X_RESOLUTION not in tags:  # Pillow then says 1
+    if tags is not None and X_RESOLUTION not in tags:  # Pillow then says 1
         return None
     if image.format in _WITHOUT_RESOLUTION:
-        return dpi_of_tags(loaded_exif(image))
+        return dpi_of_tags(values)
     try:
         x, y = image.info["dpi"]
         return sensible_dpi(x, y)
@@ -73,21 +147,11 @@ def dpi_of(image: Image.Image) -> tuple[float, float] | None:
 
 def dpi_of_tags(tags: Mapping[int, Any]) -> tuple[float, float] | None:
     """The same of TIFF's or EXIF's tags."""
-    unit = {_INCH: 1.0, _CENTIMETRE: 2.54}.get(tags.get(_UNIT, _INCH))
+    unit = {INCH: 1.0, _CENTIMETRE: 2.54}.get(tags.get(UNIT, INCH))
     try:
-        return sensible_dpi(tags[_X_RESOLUTION] * unit, tags[_Y_RESOLUTION] * unit)
+        return sensible_dpi(tags[X_RESOLUTION] * unit, tags[Y_RESOLUTION] * unit)
     except (KeyError, TypeError):
         return None
-
-
-def exif_with_dpi(exif: bytes | None, dpi: tuple[float, float]) -> bytes:
-    """EXIF that says this resolution, for formats that have no other place for it."""
-    tags = Image.Exif()
-    if exif:
-        tags.load(exif)
-    tags[_X_RESOLUTION], tags[_Y_RESOLUTION] = dpi
-    tags[_UNIT] = _INCH
-    return tags.tobytes()
 
 
 def sensible_dpi(x: Any, y: Any) -> tuple[float, float] | None:
@@ -106,14 +170,12 @@ def texts_of(image: Image.Image) -> dict[str, Any]:
     xmp = info.get("xmp") or info.get("XML:com.adobe.xmp") or _tag(image, _XMP) or _jpeg_xmp(image)
     xmp = xmp.encode() if isinstance(xmp, str) else xmp
     if isinstance(xmp, bytes) and xmp.strip(b"\0 "):
-        found["xmp"] = upright_xmp(xmp)
+        found["xmp"] = upright_xmp(without_extension(xmp))
     photoshop = info.get("photoshop")
     iptc = photoshop.get(_IPTC_RESOURCE) if isinstance(photoshop, dict) else _tag(image, _IPTC)
     if isinstance(iptc, bytes) and iptc:
         found["iptc"] = iptc
-    comment = info.get("comment")
-    if isinstance(comment, bytes) and comment.strip(b"\0 "):
-        found["text"] = ((COMMENT, _decoded(comment)),)
+    found["text"] = tuple((COMMENT, _decoded(comment)) for comment in _comments(image) if comment.strip(b"\0 "))
     if image.format == "PNG":
         found.update(metadata_of_info(info))
     return found
@@ -122,6 +184,19 @@ def texts_of(image: Image.Image) -> dict[str, Any]:
 def _tag(image: Image.Image, number: int) -> bytes | None:
     tags: Any = getattr(image, "tag_v2", None)
     return None if tags is None else tag_bytes(tags, number)
+
+
+def _comments(image: Image.Image) -> list[bytes]:
+    """All that a JPEG has, of which ``info`` has one."""
+    listed = [data for marker, data in getattr(image, "applist", []) if marker == "COM"]
+    comment = image.info.get("comment")
+    return listed or ([comment] if isinstance(comment, bytes) else [])
+
+
+def lost_of(image: Image.Image) -> tuple[str, ...]:
+    """What texts an image has beyond those that are read, in words."""
+    pieces = [len(data) for marker, data in getattr(image, "applist", []) if data.startswith(EXTENSION_HEADER)]
+    return (f"the extension of XMP ({sum(pieces)} bytes)",) if pieces else ()
 
 
 def _decoded(words: bytes) -> str:

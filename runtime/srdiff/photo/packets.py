@@ -15,6 +15,12 @@ def upright_xmp(xmp: bytes) -> bytes:
     return re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", xmp)
 
 
+def without_extension(xmp: bytes) -> bytes:
+    """The packet without the mark that a further one follows, which is not read."""
+    xmp = re.sub(rb"\sxmpNote:HasExtendedXMP=(\"[^\"<>]{0,64}\"|'[^'<>]{0,64}')", b"", xmp)  # padding is long: no \s+
+    return re.sub(rb"<xmpNote:HasExtendedXMP>[^<]{0,64}</xmpNote:HasExtendedXMP>", b"", xmp)
+
+
 def tag_bytes(tags: Any, number: int) -> bytes | None:
     """Of a directory of Pillow's: what a TIFF tag holds, also where it was declared as LONG, as IPTC often is.
 

@@ -28,6 +28,7 @@ class Photo:
     gamma: float | None = None  # of PNG's gAMA, where no profile overrides it: samples are light to this power
     chromaticity: tuple[float, ...] | None = None  # of PNG's cHRM: x and y of white, red, green and blue
     cicp: bytes | None = None  # the four bytes of PNG's cICP: primaries, transfer, matrix, range
+    lost: tuple[str, ...] = ()  # what the file has that could not be read, in words
     frames: int = 1  # frames or pages in the file that this photo is one of
 
     def __post_init__(self) -> None:

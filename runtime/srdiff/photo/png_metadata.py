@@ -5,32 +5,37 @@ from __future__ import annotations
 import binascii
 import struct
 import zlib
+from contextlib import suppress
 from typing import Any, Iterable, Mapping
 
+from ..errors import ImageError
 from .packets import unwrapped, upright_xmp
 
 XMP_KEYWORD = "XML:com.adobe.xmp"
 # What ImageMagick, ExifTool and exiv2 agreed on where the specification has nothing: a line's end, the kind, the length
 # in decimal and the bytes in hexadecimal.
 RAW_PROFILE = "Raw profile type "
-_MAX_TEXT = 64 << 20  # bytes that compressed texts may grow to
-KINDS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"tEXt", b"zTXt", b"iTXt")
+RAW_EXIF = f"{RAW_PROFILE}exif"
+_MAX_TEXT = 64 << 20  # bytes that compressed texts and profiles may grow to, all together
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+PACKED = (b"iCCP", *_TEXTS)
+KINDS = (b"cICP", b"gAMA", b"cHRM", b"sRGB", *PACKED)
 
 
-def metadata_of(chunks: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
+def metadata_of(chunks: Iterable[tuple[bytes, bytes]], name: str) -> dict[str, Any]:
     """From the chunks whose kinds are among ``KINDS``, in their order; damaged ones are left out.
 
     cICP comes before iCCP, iCCP and sRGB before gAMA with cHRM, as the specification has it.
+    Raises ImageError for more compressed text than people write.
     """
     first: dict[bytes, bytes] = {}
     texts: list[tuple[str, str]] = []
-    left = _MAX_TEXT
+    room = _Room(name)
     for kind, data in chunks:
-        if kind in (b"tEXt", b"zTXt", b"iTXt"):
-            text = _text(kind, data, left)
+        if kind in _TEXTS:
+            text = _text(kind, data, room)
             if text is not None:
                 texts.append(text)
-                left -= len(text[1])
         else:
             first.setdefault(kind, data)
     found = _sorted(texts)
@@ -73,7 +78,7 @@ def _sorted(texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
             found["xmp"] = upright_xmp(text.encode())
         elif keyword.startswith(RAW_PROFILE):
             kind = keyword[len(RAW_PROFILE) :]
-            profile = _raw_profile(text) if kind in ("iptc", "xmp") else None
+            profile = raw_profile(text) if kind in ("iptc", "xmp") else None
             if profile:
                 found.setdefault(kind, unwrapped(profile) if kind == "iptc" else upright_xmp(profile))
         else:
@@ -82,29 +87,53 @@ def _sorted(texts: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return found
 
 
-def _text(kind: bytes, data: bytes, most: int) -> tuple[str, str] | None:
+def unpacked(chunks: Iterable[tuple[bytes, bytes]], name: str) -> dict[str, Any]:
+    """Texts and profile under the names of Pillow's ``info``; raises ImageError as :func:`metadata_of`."""
+    found: dict[str, Any] = {}
+    room = _Room(name)
+    for kind, data in chunks:
+        text = _text(kind, data, room) if kind in _TEXTS else None
+        if text is not None:
+            found[text[0]] = text[1]
+        elif kind == b"iCCP":
+            with suppress(zlib.error):
+                found.setdefault("icc_profile", room.inflated(data.partition(b"\0")[2][1:]))
+    return found
+
+
+class _Room:
+    """What compressed chunks of one file may still grow to; whatever is inflated counts, used or not."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._left = name, _MAX_TEXT
+
+    def inflated(self, data: bytes) -> bytes:
+        """Raises zlib.error for damaged data, ImageError where there is too much."""
+        inflate = zlib.decompressobj()
+        result = inflate.decompress(data, self._left + 1)
+        self._left -= len(result)
+        if self._left < 0:
+            raise ImageError(f"{self._name} holds more than {_MAX_TEXT >> 20} MB of text; remove some")
+        if not inflate.eof:
+            raise zlib.error("cut short")
+        return result
+
+
+def _text(kind: bytes, data: bytes, room: _Room) -> tuple[str, str] | None:
     keyword, _, rest = data.partition(b"\0")
     try:
         if kind == b"tEXt":
             return keyword.decode("latin-1"), rest.decode("latin-1")
         if kind == b"zTXt":
-            return keyword.decode("latin-1"), _inflated(rest[1:], most).decode("latin-1")
+            return keyword.decode("latin-1"), room.inflated(rest[1:]).decode("latin-1")
         compressed, rest = rest[:1] == b"\1", rest[2:]
         words = rest.split(b"\0", 2)[2]
-        return keyword.decode("latin-1"), (_inflated(words, most) if compressed else words).decode()
+        return keyword.decode("latin-1"), (room.inflated(words) if compressed else words).decode()
     except (zlib.error, UnicodeDecodeError, IndexError):
         return None
 
 
-def _inflated(data: bytes, most: int) -> bytes:
-    inflate = zlib.decompressobj()
-    result = inflate.decompress(data, max(most, 1))
-    if not inflate.eof:
-        raise zlib.error("cut short, or too long")
-    return result
-
-
-def _raw_profile(words: str) -> bytes | None:
+def raw_profile(words: str) -> bytes | None:
     lines = words.strip().split("\n", 2)
     try:
         return binascii.unhexlify("".join(lines[2].split()))[: int(lines[1])]

@@ -16,6 +16,8 @@ from .photo import Photo
 from .png_file import SIGNATURE
 from .png_metadata import RAW_PROFILE, XMP_KEYWORD
 
+MAX_PACKED = 1 << 20  # bytes that Pillow inflates a profile or a text to; it refuses a file with a larger one
+MAX_TEXTS = 60 << 20  # bytes; it refuses files with more than 64 MiB of texts, and so does this project
 _HEADER = len(SIGNATURE) + 25  # with IHDR
 
 
@@ -72,7 +74,11 @@ def _ancillary(photo: Photo) -> Iterator[tuple[bytes, bytes]]:
         hexadecimal = profile.hex()
         lines = [hexadecimal[start : start + 72] for start in range(0, len(hexadecimal), 72)]
         words = "\n".join(["", "iptc", f"{len(profile):8}", *lines, ""])
-        yield b"zTXt", f"{RAW_PROFILE}iptc\0\0".encode() + zlib.compress(words.encode())
+        head = f"{RAW_PROFILE}iptc\0".encode()
+        if len(words) <= MAX_PACKED:
+            yield b"zTXt", head + b"\0" + zlib.compress(words.encode())
+        else:
+            yield b"tEXt", head + words.encode()
     for keyword, words in photo.text:
         yield _text_chunk(keyword.encode("latin-1"), words)
 

@@ -6,7 +6,6 @@ Reading applies the EXIF orientation and keeps transparency, 16 bits, and what b
 from __future__ import annotations
 
 import io
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,16 +17,20 @@ from ..atomic_files import stream_name
 from ..errors import ImageError, OptionError
 from .convert import photo_of
 from .decoding import decoding, open_image, silence_libtiff
+from .exif import ORIENTATION, UNIT, X_RESOLUTION, Y_RESOLUTION, Carried, carried_of
 from .formats import readable_formats, refuse_unread
-from .metadata import dpi_of_tags, exif_of
+from .ifd import Directories, Directory
+from .metadata import dpi_of_tags
 from .packets import upright_xmp
 from .photo import Photo
 from .png_file import PngHeader, check_png, deep_png, png_header
 from .png_metadata import KINDS, metadata_of
+from .png_open import open_png, png_frames
 from .samples import split, stored_samples, upright
-from .tiff_file import Page, deep_samples, full_pages, is_tiff
+from .tiff_file import deep_samples, full_pages, is_tiff
 
 DEFAULT_MAX_PIXELS = 64_000_000
+_LEAST_FRAME = 8  # bytes; no format that is read says a frame in fewer
 
 
 def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXELS, frame: int = 0) -> Photo:
@@ -48,44 +51,52 @@ def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXE
             return _png_photo(stream, png, name, max_pixels, frame)
         if is_tiff(head):
             return _tiff_photo(stream, name, max_pixels, frame)
-        return _framed(open_image(stream, _formats(name)), name, max_pixels, frame)
+        image = open_image(stream, _formats(name))
+        return _framed(image, name, max_pixels, frame, _frames_within(image, stream))
 
 
 def count_frames(source: Path | str) -> int:
     """How many frames or pages a file has, thumbnails and masks of TIFF left out; raises as ``read_photo`` does."""
     name = _name(source)
     with _open(source, name) as stream, decoding(name):
-        if is_tiff(_head(stream, name)):
-            return max(len(full_pages(stream, name)), 1)
-        return _frames(open_image(stream, _formats(name)))
+        head = _head(stream, name)
+        if png_header(head):
+            return png_frames(stream)
+        if is_tiff(head):
+            return max(len(full_pages(Directories(stream, name))), 1)
+        return _frames_within(open_image(stream, _formats(name)), stream)
 
 
 def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, frame: int) -> Photo:
     chunks = check_png(stream, png, name, KINDS)
-    image = open_image(stream, ["PNG"])
+    image = open_png(stream, chunks, name)
+    frames = _frames(image)
+    if frames > 1:
+        frames = min(frames, png_frames(stream))
     if png.depth in (2, 4) and image.mode == "L" and "transparency" in image.info:
         image.info["transparency"] *= 255 // (2**png.depth - 1)  # Pillow scales the samples but not the key
-    if png.cut_by_pillow and frame == 0 and _frames(image) == 1:
+    if png.cut_by_pillow and frame == 0 and frames == 1:
         image.load()
         photo = photo_of(image, deep_png(stream, png))
     else:
-        photo = _framed(image, name, max_pixels, frame)
-    said: dict[str, Any] = {"gamma": None, "chromaticity": None, **metadata_of(chunks)}
+        photo = _framed(image, name, max_pixels, frame, frames)
+    said: dict[str, Any] = {"gamma": None, "chromaticity": None, **metadata_of(chunks, name)}
     return replace(photo, **said)
 
 
 def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Photo:
     silence_libtiff()
-    pages = full_pages(stream, name)
+    file = Directories(stream, name)
+    pages = full_pages(file)
     if not pages:
         return _framed(open_image(stream, ["TIFF"]), name, max_pixels, frame)
     _check_frame(name, len(pages), frame)
     index, page = pages[frame]
-    _check_size(name, int(page.get(256, 0)), int(page.get(257, 0)), max_pixels)
-    stream.seek(0)
-    samples = deep_samples(stream, page, "<" if stream.read(2) == b"II" else ">", name)
+    _check_size(name, page.number(256) or 0, page.number(257) or 0, max_pixels)
+    exif = carried_of(file, page)
+    samples = deep_samples(stream, page, name)
     if samples is not None:
-        return replace(_deep_tiff_photo(stream, page, samples), frames=len(pages))
+        return replace(_deep_tiff_photo(page, samples, exif), frames=len(pages))
     try:
         image = open_image(stream, ["TIFF"])
         image.seek(index)
@@ -93,23 +104,28 @@ def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Pho
         image.load()
     except (UnidentifiedImageError, SyntaxError) as error:
         raise ImageError(f"{name} is a kind of TIFF that is not read; save it as 8- or 16-bit RGB") from error
-    return replace(photo_of(image, stored_samples(image)), frames=len(pages))
+    return replace(photo_of(image, stored_samples(image), exif), frames=len(pages))
 
 
-def _deep_tiff_photo(stream: BinaryIO, page: Page, samples: np.ndarray) -> Photo:
-    exif = Image.Exif()
-    with suppress(Exception):  # damaged EXIF is no reason to refuse a good picture
-        stream.seek(0)
-        exif.load_from_fp(stream)
-    _, kept = exif_of(exif, True)
-    pixels, alpha, grey = split(upright(samples, int(page.get(274, 1))))
-    profile, xmp, iptc = (page.get(tag) if isinstance(page.get(tag), bytes) else None for tag in (34675, 700, 33723))
-    return Photo(pixels, alpha, grey, profile, kept, dpi_of_tags(page), upright_xmp(xmp) if xmp else None, iptc)
+def _deep_tiff_photo(page: Directory, samples: np.ndarray, exif: Carried) -> Photo:
+    pixels, alpha, grey = split(upright(samples, page.number(ORIENTATION) or 1))
+    profile, xmp = (_bytes(page, tag) for tag in (34675, 700))
+    dpi = dpi_of_tags(
+        {X_RESOLUTION: page.ratio(X_RESOLUTION), Y_RESOLUTION: page.ratio(Y_RESOLUTION), UNIT: page.number(UNIT)}
+    )
+    xmp = upright_xmp(xmp) if xmp else None
+    return Photo(pixels, alpha, grey, profile, exif.exif, dpi, xmp, page.data(33723), lost=exif.lost)
 
 
-def _framed(image: Image.Image, name: str, max_pixels: int, frame: int) -> Photo:
-    """One frame as Pillow composes it."""
-    frames = _frames(image)
+def _bytes(page: Directory, tag: int) -> bytes | None:
+    """None for a tag that says it is something else."""
+    found = page.field(tag)
+    return found.data if found is not None and found.type in (1, 7) else None
+
+
+def _framed(image: Image.Image, name: str, max_pixels: int, frame: int, frames: int | None = None) -> Photo:
+    """One frame as Pillow composes it, of as many as it says where no number is given."""
+    frames = _frames(image) if frames is None else frames
     _check_size(name, *image.size, max_pixels)
     _check_frame(name, frames, frame)
     if frame:
@@ -122,6 +138,11 @@ def _framed(image: Image.Image, name: str, max_pixels: int, frame: int) -> Photo
 def _frames(image: Image.Image) -> int:
     """Further pictures in a JPEG (MPO) are depth, gain and preview, and no frames."""
     return int(getattr(image, "n_frames", 1)) if image.format not in ("MPO", "JPEG") else 1
+
+
+def _frames_within(image: Image.Image, stream: BinaryIO) -> int:
+    """The same, and no more than the file has bytes for, whatever it says."""
+    return min(_frames(image), stream.seek(0, io.SEEK_END) // _LEAST_FRAME + 1)
 
 
 def _check_frame(name: str, frames: int, frame: int) -> None:

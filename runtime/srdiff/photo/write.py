@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
 import numpy as np
-from PIL import Image
 
 from ..atomic_files import atomic_file, cannot_write, stream_name
 from ..errors import OptionError, OutputError, one_line
 from .convert import eight_bit, to_pil
+from .exif import Tags, all_tags, parsed, stored, turned, with_resolution
+from .ifd import Directories
 from .jpeg_file import segments
-from .metadata import EXIF_IFD, GPS_IFD, INTEROP_IFD, exif_with_dpi
 from .photo import Photo
 from .png_output import write_png
 from .unkept import EIGHT_BIT, fitting
@@ -75,7 +75,7 @@ def write_photo(
     """
     check_storable(photo, format)
     if isinstance(target, (str, Path)):
-        with atomic_file(Path(target), before, replace) as temporary, temporary.open("wb") as stream:
+        with atomic_file(Path(target), before, replace) as temporary, temporary.open("w+b") as stream:
             _encode(photo, stream, format, quality)
         return
     encoded = io.BytesIO()  # encoders seek, pipes do not
@@ -92,7 +92,7 @@ def _transparent(photo: Photo) -> bool:
 
 
 def _encode(photo: Photo, stream: BinaryIO, format: str, quality: int | None) -> None:
-    """Writes to a seekable stream; OSError is left to the caller, who knows the name."""
+    """Writes to a stream that seeks and can be read; OSError is left to the caller, who knows the name."""
     photo = fitting(eight_bit(photo) if format in EIGHT_BIT else photo, format)
     try:
         if format == "png":
@@ -104,6 +104,8 @@ def _encode(photo: Photo, stream: BinaryIO, format: str, quality: int | None) ->
         if lossy and quality is not None:
             lossy["quality"] = quality
         image.save(stream, _PILLOW_FORMAT[format], **lossy, **_save_options(photo, format))
+        if format == "tiff" and photo.exif:
+            _with_exif(stream, photo.exif)
     except (ValueError, ArithmeticError, struct.error, MemoryError) as error:
         raise OutputError(f"the picture cannot be stored as {format} ({one_line(error)}); choose another") from error
 
@@ -112,9 +114,9 @@ def _save_options(photo: Photo, format: str) -> dict[str, Any]:
     """Everything that belongs to the pixels, as Pillow's ``save`` takes it for a format."""
     options: dict[str, Any] = {"icc_profile": photo.icc_profile, "dpi": photo.dpi}
     if format == "tiff":
-        options["tiffinfo"] = _tiff_tags(photo)
+        options["tiffinfo"] = {tag: value for tag, value in ((_XMP, photo.xmp), (_IPTC, photo.iptc)) if value}
     elif format == "webp" and photo.dpi:
-        options["exif"] = exif_with_dpi(photo.exif, photo.dpi)
+        options["exif"] = with_resolution(photo.exif, photo.dpi)
     else:
         options["exif"] = photo.exif
     if format == "jpg":
@@ -124,15 +126,14 @@ def _save_options(photo: Photo, format: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value}
 
 
-def _tiff_tags(photo: Photo) -> dict[int, Any]:
-    """EXIF, XMP and IPTC as TIFF's own tags."""
-    exif = Image.Exif()
-    if photo.exif:
-        exif.load(photo.exif)
-    tags: dict[int, Any] = {**exif, _XMP: photo.xmp, _IPTC: photo.iptc}
-    for number in (EXIF_IFD, GPS_IFD):
-        if number in exif:
-            tags[number] = dict(exif.get_ifd(number))
-    if INTEROP_IFD in tags.get(EXIF_IFD, {}):
-        tags[EXIF_IFD][INTEROP_IFD] = dict(exif.get_ifd(INTEROP_IFD))
-    return {tag: value for tag, value in tags.items() if value}
+def _with_exif(stream: BinaryIO, exif: bytes) -> None:
+    """Gives a TIFF its directory anew, at its end, with EXIF's tags as they are stored; the file's own come first."""
+    file = Directories(stream, "the result")
+    written = all_tags(file, file.first)
+    tags = turned(*parsed(exif), file.order)
+    merged = Tags({**tags.fields, **written.fields}, tags.nested)
+    position = file.size + file.size % 2
+    stream.seek(file.size)
+    stream.write(bytes(file.size % 2) + stored(merged, file.order, position))
+    stream.seek(4)
+    stream.write(struct.pack(file.order + "I", position))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -16,6 +16,10 @@ from ..jobs.work import JobSettings
 from ..machine import usable_memory
 from ..photo.decoding import decoding, open_image
 from ..photo.photo import Photo
+from ..photo.png_file import check_png, png_header
+from ..photo.png_metadata import PACKED
+from ..photo.png_open import open_png, png_frames
+from ..photo.png_output import MAX_PACKED
 from ..progress import Progress
 from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
@@ -24,6 +28,7 @@ from .frames import FrameMaker, Made, Tell
 # As Pillow calls them, by suffix.
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 _MAX_SIDE = {"GIF": 65535, "WEBP": 16383}
+_MAX_PLAYS = {"GIF": 65536, "WEBP": 65535, "PNG": (1 << 32) - 1}  # a GIF counts those after the first
 _OPAQUE = 128  # of alpha, from which on a GIF's pixel is seen
 _COLOURS = 255  # of a GIF, which needs one for transparency
 _SAMPLE = 1 << 20  # pixels that its palette is made from
@@ -36,7 +41,7 @@ class Animation:
     Attributes:
         photos: each as it is shown, whole, with transparency where there is any.
         durations: of each, in milliseconds.
-        loop: how often it is shown, 0 for ever; None where a GIF does not say, which is once.
+        plays: how often it is shown, 0 for ever. A GIF says how often more than once, the others how often.
         lossless: whether its pictures are stored without loss.
         extra: what else belongs to it, by Pillow's names.
         still: a further picture stands before it, for readers that know no animation.
@@ -45,7 +50,7 @@ class Animation:
 
     photos: list[Photo]
     durations: list[float]
-    loop: int | None
+    plays: int
     lossless: bool
     extra: dict[str, Any]
     still: bool
@@ -68,8 +73,7 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 f"{name} cannot be read ({error.strerror}); give an animation that you may read"
             ) from error
         with stream:
-            image = open_image(stream, ["GIF", "WEBP", "PNG"])
-            _refuse_large(name, image, max_pixels)
+            image = _opened(stream, name, max_pixels)
             count = getattr(image, "n_frames", 1)
             still = bool(image.info.get("default_image"))
             if count - still < 2:
@@ -80,9 +84,9 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 image.load()
                 photos.append(_photo(image))
                 durations.append(float(image.info.get("duration") or 0))
-            loop = image.info.get("loop", None if image.format == "GIF" else 0)
+            plays = _plays(image)
             extra = {key: image.info[key] for key in ("icc_profile", "exif", "xmp", "comment") if image.info.get(key)}
-            return Animation(photos, durations, loop, _lossless(image, stream), extra, still, _depth(path) == 16)
+            return Animation(photos, durations, plays, _lossless(image, stream), extra, still, _depth(path) == 16)
 
 
 def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
@@ -123,15 +127,39 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
     return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)
 
 
-def _refuse_large(name: str, image: Image.Image, max_pixels: int) -> None:
+def _opened(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+    """Its pictures are not too large, and as many as the file says."""
+    png = png_header(stream.read(32))
+    if png is None:
+        image = open_image(stream, ["GIF", "WEBP"])
+        _refuse_large(name, image.size, max_pixels)
+    else:
+        _refuse_large(name, (png.width, png.height), max_pixels)
+        image = open_png(stream, check_png(stream, png, name, PACKED), name)
+        said, held = getattr(image, "n_frames", 1), png_frames(stream)
+        if said != held:
+            raise ImageError(f"{name} says that it has {said} pictures and holds {held}; give a complete file")
     width, height = image.size
+    if 4 * width * height * getattr(image, "n_frames", 1) > usable_memory() // 4:
+        raise ImageError(f"{name} has more pictures than fit into memory; give a shorter animation, or a film")
+    return image
+
+
+def _refuse_large(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
     if width * height > max_pixels:
         raise ImageError(
             f"{name} has pictures of {width}x{height} and max_pixels is {max_pixels}; raise that to {width * height}, "
             "or give a smaller animation"
         )
-    if 4 * width * height * getattr(image, "n_frames", 1) > usable_memory() // 4:
-        raise ImageError(f"{name} has more pictures than fit into memory; give a shorter animation, or a film")
+
+
+def _plays(image: Image.Image) -> int:
+    """How often the whole is shown; a GIF that does not say is shown once."""
+    loop = image.info.get("loop")
+    if image.format != "GIF":
+        return loop or 0
+    return 1 if loop is None else loop + 1 if loop else 0
 
 
 def _refuse_result(source: Path, format: str, size: tuple[int, int], count: int) -> None:
@@ -177,6 +205,11 @@ def _not_carried(animation: Animation, format: str) -> list[str]:
     kept = {"GIF": ("comment",), "WEBP": ("icc_profile", "exif", "xmp"), "PNG": ("icc_profile", "exif")}[format]
     words = {"icc_profile": "ICC profile", "exif": "EXIF", "xmp": "XMP", "comment": "comment"}
     unkept = [words[key] for key in animation.extra if key not in kept]
+    profile = len(animation.extra.get("icc_profile", b""))
+    if format == "PNG" and profile > MAX_PACKED:
+        unkept.append(f"ICC profile ({profile} bytes, more than readers take)")
+    if animation.plays > _MAX_PLAYS[format]:
+        unkept.append(f"{animation.plays} repetitions ({_MAX_PLAYS[format]} are)")
     if animation.still:
         unkept.append("the still picture before the animation")
     if animation.deep:
@@ -217,8 +250,13 @@ def _visible(frame: np.ndarray) -> np.ndarray:
 
 def _save(pictures: list[Image.Image], animation: Animation, format: str, path: Path) -> None:
     options: dict[str, Any] = {**animation.extra, "duration": animation.durations}
-    if animation.loop is not None:
-        options["loop"] = animation.loop
+    plays = min(animation.plays, _MAX_PLAYS[format])
+    if format != "GIF":
+        options["loop"] = plays
+    elif plays != 1:
+        options["loop"] = plays - 1 if plays else 0
+    if format == "PNG" and len(options.get("icc_profile", b"")) > MAX_PACKED:
+        del options["icc_profile"]
     if format == "GIF":
         transparent = any("transparency" in picture.info for picture in pictures)
         options.update(optimize=False, disposal=2 if transparent else 0)
@@ -229,8 +267,6 @@ def _save(pictures: list[Image.Image], animation: Animation, format: str, path: 
         if format == "WEBP":
             options.update(lossless=animation.lossless, quality=95, method=4)
             options["duration"] = [round(duration) for duration in animation.durations]
-            options.setdefault("loop", 1)
         else:
             options.update(disposal=0, blend=0)
-            options.setdefault("loop", 1)
     pictures[0].save(path, format, save_all=True, append_images=pictures[1:], **options)

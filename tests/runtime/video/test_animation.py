@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any, Callable
 
@@ -12,6 +14,9 @@ from click.testing import Result
 from PIL import Image
 
 from srdiff.upscaler import Upscaler
+from srdiff.video.animation import FORMATS, _picture, _save, read_animation
+
+from ..pictures import SRGB, chunk
 
 PHOTO = skimage.data.astronaut()
 DURATIONS = [30, 120, 50, 200]
@@ -143,7 +148,7 @@ def test_what_a_format_does_not_hold_is_said(srdiff_video: Callable[..., Result]
         (("still.gif", "b.gif"), "srdiff-run enlarges it"),
         (("cut.gif", "b.gif"), "damaged or cut short"),
         (("cut.webp", "b.webp"), "damaged"),
-        (("cut.png", "b.png"), "damaged or cut short"),
+        (("cut.png", "b.png"), "cut short"),
         (("text.gif", "b.gif"), "no image"),
         (("missing.gif", "b.gif"), "cannot be read"),
         (("a.gif", "a.gif", "--overwrite"), "is the input"),
@@ -172,3 +177,50 @@ def test_more_than_the_memory_holds_is_refused_before_the_work(
         assert "fit into memory" in srdiff_video(source, tmp_path / "b.gif", code=2).output
     monkeypatch.setattr("srdiff.video.animation.usable_memory", lambda: 96 * 64 * 4 * 16)
     srdiff_video(source, tmp_path / "b.gif")
+
+
+@pytest.mark.parametrize("source", [".gif", ".webp", ".png"])
+@pytest.mark.parametrize("target", [".gif", ".webp", ".png"])
+@pytest.mark.parametrize("plays", [0, 1, 2, 3, 7, 65535])
+def test_the_whole_is_shown_as_often_whatever_the_format(plays: int, target: str, source: str, tmp_path: Path) -> None:
+    said = {".gif": {"loop": plays - 1} if plays > 1 else {"loop": 0} if plays == 0 else {}}
+    path = animation(tmp_path / f"a{source}", pictures()[:2], **said.get(source, {"loop": plays}))
+    assert read_animation(path, 10_000).plays == plays
+    large = read_animation(path, 10_000)
+    _save([_picture(photo) for photo in large.photos], large, FORMATS[target], tmp_path / f"b{target}")
+    expected = plays if target != ".gif" or plays == 0 else None if plays == 1 else plays - 1
+    assert shown(tmp_path / f"b{target}")[2] == expected
+    assert read_animation(tmp_path / f"b{target}", 10_000).plays == plays
+
+
+def test_more_repetitions_than_a_format_counts_are_said(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    source = animation(tmp_path / "a.png", pictures()[:2], loop=100_000)
+    assert "100000 repetitions (65535 are)" in srdiff_video(source, tmp_path / "b.webp").output
+    assert "100000 repetitions (65536 are)" in srdiff_video(source, tmp_path / "b.gif").output
+    assert "repetitions (" not in srdiff_video(source, tmp_path / "b.png").output
+    assert [shown(tmp_path / f"b{suffix}")[2] for suffix in (".webp", ".gif", ".png")] == [65535, 65535, 100_000]
+
+
+def test_a_png_that_claims_more_pictures_than_it_holds_is_refused(
+    srdiff_video: Callable[..., Result], tmp_path: Path
+) -> None:
+    data = animation(tmp_path / "a.png", pictures()).read_bytes()
+    place = data.index(b"acTL") - 4
+    claim = chunk(b"acTL", struct.pack(">II", 1_000_000, 0))
+    (tmp_path / "a.png").write_bytes(data[:place] + claim + data[place + 20 :])
+    said = srdiff_video(tmp_path / "a.png", tmp_path / "b.png", code=2).output
+    assert "says that it has 1000000 pictures and holds 4; give a complete file" in said
+
+
+def test_large_texts_and_profiles_of_an_animated_png(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    """Read, but not written where readers refuse them."""
+    data = animation(tmp_path / "a.png", pictures()[:2]).read_bytes()
+    text = chunk(b"zTXt", b"Author\0\0" + zlib.compress(bytes(1_500_000)))
+    profile = chunk(b"iCCP", b"it\0\0" + zlib.compress(SRGB + bytes(1_500_000)))
+    (tmp_path / "a.png").write_bytes(data[:33] + text + profile + data[33:])
+    assert "ICC profile" in srdiff_video(tmp_path / "a.png", tmp_path / "b.png").output
+    assert "ICC profile" not in srdiff_video(tmp_path / "a.png", tmp_path / "b.webp").output
+    with Image.open(tmp_path / "b.webp") as image:
+        assert len(image.info["icc_profile"]) == len(SRGB) + 1_500_000
+    assert "icc_profile" not in Image.open(tmp_path / "b.png").info
+    assert len(shown(tmp_path / "b.png")[0]) == 2
