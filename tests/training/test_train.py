@@ -31,7 +31,7 @@ from srdiff_training.run.settings import TrainSettings
 from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
 from srdiff_training.run.train import SETTINGS_NAME, TrainingLoop, build_network, build_step, train
 
-from .training_runs import TINY, make_photos, tiny_settings
+from .training_runs import TINY, make_photos, tiny_settings, uncompiled
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,8 @@ def whole(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     validation = {"val": str(photos), "validate_every": 4, "validate_steps": 2, **ONE_SIZE}
     settings = tiny_settings(photos, folder, keep=9, **validation)
-    train(settings, echo=lambda line: None)
+    with uncompiled():
+        train(settings, echo=lambda line: None)
     assert yaml.safe_load((folder / SETTINGS_NAME).read_text()) == settings.plain()
     assert [row["step"] for row in rows_of(folder) if row["psnr_y"]] == ["4", "6"]
     return folder
@@ -202,7 +203,8 @@ def test_resumed_equals_uninterrupted(photos: Path, whole: Path, tmp_path: Path)
     cut.write_bytes(cut.read_bytes()[:-1000])
     flipped.write_bytes(b"\xff" + flipped.read_bytes()[1:])
     lines: list[str] = []
-    outcome = train(tiny_settings(photos, tmp_path / "parts", keep=9), resume=True, echo=lines.append)
+    with uncompiled():
+        outcome = train(tiny_settings(photos, tmp_path / "parts", keep=9), resume=True, echo=lines.append)
     assert outcome.step == 6
     assert lines[0].startswith(f"passed over: {flipped} ") and lines[1].startswith(f"passed over: {cut} is cut short")
     assert lines[2].startswith(f"going on from {good}") and "validate_every 4 -> 1000" in lines[2]
