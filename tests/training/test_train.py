@@ -221,7 +221,8 @@ def test_a_small_network_learns(photos: Path, tmp_path: Path) -> None:
     """Both stages, from photos to a checkpoint that the export's reader takes, on the command line."""
     config = tmp_path / "c.yaml"
     values = {**TINY, "data": str(photos), "batch": 8, "learning_rate": 3e-3, "save_every": 100, "log_every": 10}
-    config.write_text(yaml.safe_dump({**values, "steps_per_epoch": 150, "ema_decay": 0.9, **ONE_SIZE}))
+    validation = {"validate_steps": 2, **ONE_SIZE}
+    config.write_text(yaml.safe_dump({**values, "steps_per_epoch": 150, "ema_decay": 0.9, **validation}))
 
     def run(*arguments: str) -> list[float]:
         result = CliRunner().invoke(main, [arguments[0], "--config", str(config), *arguments[1:]])
@@ -232,8 +233,9 @@ def test_a_small_network_learns(photos: Path, tmp_path: Path) -> None:
     assert np.mean(rrdb[-3:]) < 0.6 * rrdb[0]
     encoder = tmp_path / "rrdb" / "best.ckpt"
     places = ["--set", f"output={tmp_path / 'srdiff'}", "--set", f"encoder_from={encoder}"]
-    srdiff = run("srdiff", *places, "--set", "freeze_encoder=true")
+    srdiff = run("srdiff", *places, "--set", "freeze_encoder=true", "--set", f"val={photos}")
     assert np.mean(srdiff[-3:]) < 0.78  # predicting nothing gets 0.798, the mean of |noise|
+    assert float(rows_of(tmp_path / "srdiff")[-1]["psnr_y"]) > 0
     checkpoint = load_checkpoint(tmp_path / "srdiff" / "step_00000150.ckpt")
     stored = read_tensors(encoder)
     np.testing.assert_array_equal(checkpoint.tensors["encoder.conv_first.weight"], stored["conv_first.weight"])
