@@ -22,6 +22,7 @@ from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.model.config import NetworkConfig
 from srdiff_training.model.graphs import EncoderGraph, StepGraph, example_inputs, time_bias_table
 from srdiff_training.model.manifest import network_manifest
+from srdiff_training.model.one_by_one import operator_by_operator
 from srdiff_training.model.recipe_options import RecipeOptions
 
 from .ascend_tools import ASCEND_ORIENTED, check_optimize
@@ -199,7 +200,9 @@ def _lr_unit(manifest: Manifest) -> int:
 
 def _write_graphs(folder: Path, checkpoint: Checkpoint, manifest: Manifest, options: ExportOptions) -> None:
     network = checkpoint.build()
-    np.save(folder / TIME_BIAS_NAME, time_bias_table(network, manifest.schedule.timesteps))
+    with operator_by_operator():
+        time_bias = time_bias_table(network, manifest.schedule.timesteps)
+    np.save(folder / TIME_BIAS_NAME, time_bias)
     encoder, step = EncoderGraph(network), StepGraph(network, manifest.clip_denoised)
     if "onnx" in options.formats:
         _write_onnx(folder, encoder, step, checkpoint.config, manifest, options)

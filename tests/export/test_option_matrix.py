@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 import pytest
@@ -33,12 +32,9 @@ BOUND = 1e-5
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _operator_by_operator() -> Iterator[None]:
-    """The table of time biases is one pass: quicker than compiling it."""
-    ms.set_context(mode=ms.PYNATIVE_MODE, device_target="CPU")
+def _contexts() -> None:
+    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")  # as an export does
     torch.set_num_threads(1)
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
 
 
 def recorded_noise() -> NoiseSource:

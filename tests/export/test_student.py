@@ -30,6 +30,15 @@ from ..conftest import DATA
 from ..models import SMALL
 from ..training.training_runs import make_photos
 
+# srdiff-train in a process of its own: with engines' libraries loaded, MindSpore's data pipeline may crash.
+TRAIN = """
+from tests.training.training_runs import uncompiled
+from srdiff_training.commands.train import main
+
+with uncompiled():
+    main()
+"""
+
 
 def run(command, *arguments: object) -> str:
     result = CliRunner().invoke(command, [str(argument) for argument in arguments])
@@ -57,8 +66,7 @@ def test_from_a_checkpoint_to_an_image(tmp_path: Path, family: str, steps: int) 
     )
     places = (f"teacher={DATA / (family + '_tiny.ckpt')}", f"data={photos}", f"output={tmp_path / 'run'}")
     settings = [part for text in (*places, f"distil.steps={steps}") for part in ("--set", text)]
-    # In a process of its own: with engines' libraries loaded, MindSpore's data pipeline may crash.
-    train = [sys.executable, "-m", "srdiff_training.commands.train", "distil", "--config", str(config), *settings]
+    train = [sys.executable, "-c", TRAIN, "distil", "--config", str(config), *settings]
     subprocess.run(train, check=True, timeout=900)
     student = tmp_path / "run" / "step_00000003.ckpt"
     bundle = tmp_path / "student.srdiff"

@@ -22,9 +22,11 @@ with suppress(ImportError):
 def pynative() -> Iterator[None]:
     """Run cells operator by operator: for one pass through a small network that is quicker than compiling it."""
     ms = pytest.importorskip("mindspore")
-    ms.set_context(mode=ms.PYNATIVE_MODE, device_target="CPU")
-    yield
-    ms.set_context(mode=ms.GRAPH_MODE)
+    from srdiff_training.model.one_by_one import operator_by_operator
+
+    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")  # what it leaves
+    with operator_by_operator():
+        yield
 
 
 @pytest.fixture

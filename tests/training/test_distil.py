@@ -31,7 +31,7 @@ from srdiff_training.run.train import build_network, train  # noqa: E402
 from ..conftest import DATA  # noqa: E402
 from .checkpoint_files import save_mindspore, save_torch  # noqa: E402
 from .student_twin import Twin, tiny_vgg  # noqa: E402
-from .training_runs import make_photos  # noqa: E402
+from .training_runs import make_photos, uncompiled  # noqa: E402
 
 TINY = {"patch": 16, "batch": 2, "steps_per_epoch": 20, "learning_rate": 3e-4, "workers": 1, "log_every": 1}
 L1_ALONE = {"perceptual": 0.0, "adversarial": 0.0}
@@ -123,9 +123,9 @@ def test_a_student_begins_with_what_its_teacher_knows(photos: Path, tmp_path: Pa
     assert np.mean(same) > 0.7
 
 
+@pytest.mark.usefixtures("pynative")
 def test_regress_aims_at_the_teachers_own_result(photos: Path, tmp_path: Path) -> None:
     """DDIM with eta 0; of the undamaged input, where inputs are damaged."""
-    ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
     path = DATA / "mindediting_tiny.ckpt"
     distil = {**L1_ALONE, "objective": "regress", "teacher_steps": 3}
     settings = distil_settings(path, photos, tmp_path / "run", distil, patch=32, degradation="photo")
@@ -190,7 +190,7 @@ def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
 
     teacher = save_teacher(tmp_path, "mindediting")
     distil = {"perceptual": 0.0, "adversarial": 0.1, "discriminator_width": 6}
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, uncompiled():
         patch.setattr(module, "load_vgg", tiny_vgg)
         arguments = {"steps_per_epoch": 4, "save_every": 2, "keep": 9}
         validation = {"val": str(photos), "validate_every": 4, "validate_images": 1}

@@ -23,6 +23,7 @@ def relative(actual: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(actual - expected).max() / np.abs(expected).max())
 
 
+@pytest.mark.usefixtures("pynative")
 @pytest.mark.parametrize(
     "cell",
     [

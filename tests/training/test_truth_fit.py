@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,11 +17,11 @@ from srdiff.errors import OptionError
 from srdiff_training.data.crops import Crops, Photos
 from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.run.distil_settings import DistilSettings
-from srdiff_training.run.train import train
-from srdiff_training.run.truth_fit import BORDER
+from srdiff_training.run.train import build_network, train
+from srdiff_training.run.truth_fit import BORDER, TruthFit
 
 from .test_distil import L1_ALONE, distil_settings, save_teacher
-from .training_runs import make_photos
+from .training_runs import make_photos, uncompiled
 
 BATCHES = 3
 
@@ -33,9 +34,9 @@ def test_nothing_near_it_is_nearer_to_the_photos(tmp_path: Path) -> None:
     teacher = save_teacher(tmp_path, "mindediting")
     distil = {**L1_ALONE, "fidelity_batches": BATCHES}
     settings = distil_settings(teacher, photos, tmp_path / "run", distil, steps_per_epoch=4, patch=24)
-    outcome = train(settings, echo=lambda line: None)
+    with uncompiled():
+        outcome = train(settings, echo=lambda line: None)
     network = load_checkpoint(outcome.checkpoint).build()
-    ms.set_context(mode=ms.PYNATIVE_MODE)  # which training ended
     crops = Crops(Photos([str(photos)], 4, 24, 1.0, 1, lambda items, total: items), settings)
     lr, lr_up, hr, t, noise, _ = (
         np.stack(column) for column in zip(*(crops.sample(number) for number in range(BATCHES * settings.batch)))
@@ -62,6 +63,27 @@ def test_nothing_near_it_is_nearer_to_the_photos(tmp_path: Path) -> None:
                 parameter.set_data(ms.Tensor(fitted + sign * step))
                 assert error(1.0) > best
         parameter.set_data(ms.Tensor(fitted))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("pynative")
+def test_compiled_it_fits_the_same(tmp_path: Path) -> None:
+    photos = make_photos(tmp_path / "photos")
+    distil = {**L1_ALONE, "fidelity_batches": BATCHES}
+    settings = distil_settings(save_teacher(tmp_path, "mindediting"), photos, tmp_path / "run", distil, patch=24)
+    network = build_network(settings)
+    weights = ms.ParameterTuple(network.get_parameters())
+    step = SimpleNamespace(weights=weights, average=weights.clone("average", init="same"))
+    fit = TruthFit(
+        network, step, Crops(Photos([str(photos)], 4, 24, 1.0, 1, lambda items, total: items), settings), settings
+    )
+    fitted = []
+    for mode in (ms.PYNATIVE_MODE, ms.GRAPH_MODE):
+        ms.set_context(mode=mode)
+        fit()
+        fitted.append([parameter.asnumpy().copy() for parameter in network.denoise_fn.true_conv.get_parameters()])
+    for one, other in zip(*fitted):
+        assert np.abs(one - other).max() < 1e-4 * np.abs(one).max()  # measured 0
 
 
 def test_a_dial_is_for_one_step() -> None:

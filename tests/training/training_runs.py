@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
+from unittest.mock import patch
 
 import numpy as np
 from PIL import Image
@@ -34,6 +36,17 @@ def make_photos(folder: Path, sizes: tuple[tuple[int, int], ...] = ((40, 52), (3
         noisy = np.asarray(smooth, np.int64) + rng.integers(-30, 31, (height, width, 3))
         Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8)).save(folder / f"photo_{number}.png")
     return folder
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Runs within take their steps operator by operator: a few of a tiny network cost less than compiling one."""
+    from srdiff_training.model.one_by_one import operator_by_operator
+    from srdiff_training.run.devices import Devices
+
+    # join_devices would choose to compile.
+    with patch("srdiff_training.run.train.join_devices", lambda settings: Devices()), operator_by_operator():
+        yield
 
 
 def tiny_settings(data: Path, output: Path, stage: str = "srdiff", **changes: Any) -> TrainSettings:
