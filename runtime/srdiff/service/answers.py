@@ -34,7 +34,7 @@ def result_response(request: Request, result: Result) -> Response:
 def job_document(service: Service, job: Job) -> dict[str, Any]:
     """A job's state, for polling and as the data of its events."""
     document: dict[str, Any] = {"id": job.id, "state": job.state, "done": job.done, "total": job.total}
-    left = job.seconds_left()
+    left = service.seconds_left(job)
     if left is not None:
         document["seconds_left"] = round(left, 1)
     if job.state == QUEUED:

@@ -28,6 +28,7 @@ class Order:
 
     Attributes:
         digest: of the result to come.
+        steps: of the model over the whole photo, of all samples; what a prediction is made for and checked against.
         seconds: predicted.
         facts: of the result, as headers.
     """
@@ -35,6 +36,7 @@ class Order:
     photo: Photo
     wish: Wish
     digest: str
+    steps: int
     seconds: float
     facts: dict[str, str]
 

@@ -71,7 +71,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     if photo is not sent:
         facts["SRDiff-Shrunk"] = "{1}x{0}".format(*photo.pixels.shape)
     digest = _digest(upload.content, bundle, wish, upscaler, facts.get("SRDiff-Shrunk"))
-    return Order(photo, wish, digest, room.seconds(photo), facts)
+    return Order(photo, wish, digest, room.steps, room.seconds(photo), facts)
 
 
 def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Callable[[], None]) -> Result:
