@@ -73,6 +73,21 @@ def test_a_result_in_parts(client: TestClient) -> None:
     assert client.get(f"/v1/jobs/{id}/result?part=3").status_code == 404
 
 
+def test_a_result_is_collected_with_its_last_part(client: TestClient, service: Service) -> None:
+    id = posted(client, "steps=2&samples=2", 2)
+    events(client, id)
+    job = service.jobs.get(id)
+    assert job is not None
+    address = f"/v1/jobs/{id}/result"
+    tag = client.get(f"{address}?part=1").headers["etag"]
+    client.head(f"{address}?part=2")
+    client.get(f"{address}?part=2", headers={"If-None-Match": "*"})
+    client.get(f"{address}?part=1", headers={"If-None-Match": tag})
+    assert not job.collected and service.jobs.uncollected()
+    client.get(f"{address}?part=2")
+    assert job.collected
+
+
 def test_a_full_line_and_room_by_giving_up(client: TestClient, service: Service, steps: Steps) -> None:
     ids = [posted(client, LONG, seed) for seed in range(3)]  # one runs, two wait
     wait_for(lambda: service.line.served == 1)

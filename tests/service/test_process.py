@@ -15,6 +15,8 @@ from typing import Iterator
 
 import pytest
 
+from srdiff.service.server import COLLECT_SECONDS
+
 from .conftest import png, wait_for
 from .process import LARGE, LONG, Process
 
@@ -73,6 +75,19 @@ def test_draining_finishes_what_is_in_the_line(started: Process) -> None:
     assert started.ask(f"/v1/jobs/{job['id']}/result")[1].startswith(b"\x89PNG")
     assert started.process.wait(30) == 0
     assert "Traceback" not in started.log.read_text()
+
+
+def test_every_part_of_a_result_can_be_fetched_while_stopping(started: Process) -> None:
+    place = f"/v1/jobs/{started.job('steps=1&samples=3&uncertainty=true')['id']}"
+    wait_for(lambda: json.loads(started.ask(place)[1])["state"] == "done")
+    assert started.ask(f"{place}/result", method="HEAD")[0] == 200, "this fetches nothing"
+    started.process.send_signal(signal.SIGTERM)
+    for part in ("1", "2", "3", "uncertainty"):
+        time.sleep(0.5)  # several times as long as the process takes to see that nothing is left
+        assert started.ask(f"{place}/result?part={part}")[1].startswith(b"\x89PNG")
+    began = time.monotonic()
+    assert started.process.wait(30) == 0
+    assert time.monotonic() - began < COLLECT_SECONDS, "all was fetched"
 
 
 def test_a_second_signal_stops(started: Process) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from typing import Any, AsyncIterator
+from typing import Any, AsyncIterator, Callable
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,8 +19,12 @@ from .service import Service
 HEARTBEAT_SECONDS = 10.0
 
 
-def result_response(request: Request, result: Result) -> Response:
-    """One part of a result, the first unless ``?part=`` names another; 304 for who has it."""
+def result_response(request: Request, result: Result, sent: Callable[[str], None] | None = None) -> Response:
+    """One part of a result, the first unless ``?part=`` names another; 304 for who has it.
+
+    Args:
+        sent: called with the part's name once all of it was sent.
+    """
     part = request.query_params.get("part", next(iter(result.parts)))
     if part not in result.parts:
         raise Problem(404, "part", f"the result has no part {part[:40]!r}; choose one of {', '.join(result.parts)}")
@@ -28,7 +33,8 @@ def result_response(request: Request, result: Result) -> Response:
     known = [word.strip() for word in request.headers.get("if-none-match", "").split(",")]
     if request.method == "GET" and (tag in known or "*" in known):
         return Response(status_code=304, headers=headers)
-    return Response(result.parts[part], media_type=result.media_type, headers=headers)
+    told = BackgroundTask(sent, part) if sent is not None and request.method == "GET" else None
+    return Response(result.parts[part], media_type=result.media_type, headers=headers, background=told)
 
 
 def job_document(service: Service, job: Job) -> dict[str, Any]:

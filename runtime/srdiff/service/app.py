@@ -79,9 +79,7 @@ class Api:
         job = self._job(request)
         if not job.over:
             raise Problem(409, "unfinished", f"the job is {job.state}; ask for its result when it is done", 1)
-        response = result_response(request, _result_of(job))
-        job.collected = True
-        return response
+        return result_response(request, _result_of(job), job.fetched.add)
 
     async def delete_job(self, request: Request) -> Response:
         job = self._job(request)

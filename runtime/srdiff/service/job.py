@@ -49,6 +49,7 @@ class Job:
         state: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
         done, total: runs of the step graph; 0 of 0 before the first.
         result, problem: of a job that is done, or failed.
+        fetched: names of the result's parts that were sent.
     """
 
     def __init__(self, order: Order | None, result: Result | None = None) -> None:
@@ -62,7 +63,7 @@ class Job:
         self.created = time.monotonic()
         self.begun: float | None = None
         self.ended: float | None = None if result is None else self.created
-        self.collected = False
+        self.fetched: set[str] = set()
         self.preview_number = 0
         self._preview: Preview | None = None
         self._picture: Any = None
@@ -74,6 +75,11 @@ class Job:
     @property
     def over(self) -> bool:
         return self.ended is not None
+
+    @property
+    def collected(self) -> bool:
+        """Nothing of its result is still to be fetched."""
+        return self.result is None or self.fetched >= self.result.parts.keys()
 
     @property
     def listened(self) -> bool:

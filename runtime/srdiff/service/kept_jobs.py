@@ -42,7 +42,7 @@ class KeptJobs:
     def uncollected(self) -> bool:
         """Some result has not been fetched yet."""
         with self._lock:
-            return any(job.result is not None and not job.collected for job in self._jobs.values())
+            return any(not job.collected for job in self._jobs.values())
 
     def _forget_old(self) -> None:
         """A job that is over holds its result, so the results' bound in bytes holds for them together."""
