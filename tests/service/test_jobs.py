@@ -125,6 +125,19 @@ def test_giving_up_a_running_job_frees_its_worker_within_a_step(
     assert sample("srdiff_cancelled_total", state="running") == given_up + 1
 
 
+def test_it_is_busy_until_the_result_can_be_had(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, go = service.results.keep, threading.Event()
+    monkeypatch.setattr(service.results, "keep", lambda result: (go.wait(10), keep(result)))
+    id = posted(client, "steps=2", 14)
+    wait_for(lambda: client.get(f"/v1/jobs/{id}").json()["done"] == 2 and not service.line.served)
+    assert service.busy
+    go.set()
+    wait_for(lambda: not service.busy)
+    assert client.get(f"/v1/jobs/{id}").json()["state"] == "done"
+
+
 def test_a_failure_in_the_line_is_told(client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*args: object, **kwargs: object) -> None:
         raise ZeroDivisionError("a fault of this program")

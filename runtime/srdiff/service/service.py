@@ -71,7 +71,8 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        return bool(self.line.waiting or self.line.served)
+        """Something is worked on, or its result not yet to be had."""
+        return bool(self.line.waiting or self.line.served or self.jobs.unfinished())
 
     def start(self) -> None:
         """Open the workers, each in a thread; :attr:`ready` tells when they are."""
@@ -205,8 +206,9 @@ class Service:
             self.failure = error
             self.on_failure()
             return
+        serve = self.line.hire(worker)  # before it is said to be ready
         self._workers.append(worker)
-        self.line.serve(worker)
+        serve()
 
     def _warm(self, name: str, upscaler: Upscaler) -> None:
         """Enlarge a picture twice: the first run compiles, the second is measured."""
