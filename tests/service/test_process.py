@@ -53,6 +53,13 @@ def test_clients_that_go(started: Process) -> None:
     assert started.metric("srdiff_cancelled_total") == 2
 
 
+def test_a_client_that_goes_before_it_has_the_jobs_id(started: Process) -> None:
+    started.send(f"/v1/jobs?{LONG}", png(LARGE)).close()
+    wait_for(lambda: started.metric("srdiff_cancelled_total") == 1)
+    wait_for(lambda: started.metric("srdiff_running") == 0)
+    assert '"status": 499' in started.log.read_text()
+
+
 def test_bodies_that_lie_or_never_come(started: Process) -> None:
     with started.send("/v1/upscale", png(), length=1 << 40) as connection:
         assert b" 413 " in connection.recv(100)

@@ -98,8 +98,10 @@ async def job_events(request: Request, service: Service, job: Job) -> AsyncItera
             if over:
                 return
             changed = asyncio.ensure_future(awake.wait())
-            await asyncio.wait([gone, changed], timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            try:
+                await asyncio.wait([gone, changed], timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
             if gone.done():
                 return
             if not awake.is_set():
@@ -108,9 +110,9 @@ async def job_events(request: Request, service: Service, job: Job) -> AsyncItera
         gone.cancel()
         job.forget(wake)
         if not job.over and not job.listened:
-            loop.call_later(service.limits.left_seconds, _give_up, service, job)
+            loop.call_later(service.limits.left_seconds, _give_up, service, job, job.visits)
 
 
-def _give_up(service: Service, job: Job) -> None:
-    if not job.listened:
+def _give_up(service: Service, job: Job, visits: int) -> None:
+    if job.visits == visits:  # nobody came meanwhile; who did and left again has these seconds anew
         service.cancel(job)

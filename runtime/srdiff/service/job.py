@@ -50,6 +50,7 @@ class Job:
         done, total: runs of the step graph; 0 of 0 before the first.
         result, problem: of a job that is done, or failed.
         fetched: names of the result's parts that were sent.
+        visits: of listeners, those who left counted.
     """
 
     def __init__(self, order: Order | None, result: Result | None = None) -> None:
@@ -64,6 +65,7 @@ class Job:
         self.begun: float | None = None
         self.ended: float | None = None if result is None else self.created
         self.fetched: set[str] = set()
+        self.visits = 0
         self.preview_number = 0
         self._preview: Preview | None = None
         self._picture: Any = None
@@ -87,6 +89,7 @@ class Job:
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have ``listener`` called after each change, from any thread."""
+        self.visits += 1
         self._listeners = [*self._listeners, listener]
 
     def forget(self, listener: Callable[[], None]) -> None:
