@@ -107,8 +107,19 @@ def open_bundles(models: tuple[str, ...]) -> dict[str, Bundle]:
         folder = bundle_folder(model)
         if folder.stem in bundles:
             raise OptionError(f"two models are called {folder.stem}; rename one of the folders")
+        if not _is_text(folder.stem):
+            raise OptionError(f"the name of the folder {str(folder)!r} is not UTF-8; rename it")
         bundles[folder.stem] = Bundle(folder)
     return bundles
+
+
+def _is_text(name: str) -> bool:
+    """Whether answers, metrics and the page can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def openers(bundles: Mapping[str, Bundle], options: Mapping[str, Any]) -> list[Callable[[], dict[str, Upscaler]]]:

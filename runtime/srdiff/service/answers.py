@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from typing import Any, AsyncIterator, Callable
+from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -29,12 +31,18 @@ def result_response(request: Request, result: Result, sent: Callable[[str], None
     if part not in result.parts:
         raise Problem(404, "part", f"the result has no part {part[:40]!r}; choose one of {', '.join(result.parts)}")
     tag = f'"{result.digest}.{part}"'
-    headers = {**result.facts, "ETag": tag, "Cache-Control": "private, no-cache"}
+    facts = {name: header_text(fact) for name, fact in result.facts.items()}
+    headers = {**facts, "ETag": tag, "Cache-Control": "private, no-cache"}
     known = [word.strip() for word in request.headers.get("if-none-match", "").split(",")]
     if request.method == "GET" and (tag in known or "*" in known):
         return Response(status_code=304, headers=headers)
     told = BackgroundTask(sent, part) if sent is not None and request.method == "GET" else None
     return Response(result.parts[part], media_type=result.media_type, headers=headers, background=told)
+
+
+def header_text(text: str) -> str:
+    """Visible ASCII as it is; the rest, which headers cannot hold, and ``%`` percent-encoded as UTF-8."""
+    return re.sub(r"\A +| +\Z|%|[^ -~]", lambda found: quote(found.group(), safe="", errors="surrogatepass"), text)
 
 
 def job_document(service: Service, job: Job) -> dict[str, Any]:

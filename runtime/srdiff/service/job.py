@@ -30,7 +30,7 @@ class Order:
         digest: of the result to come.
         steps: of the model over the whole photo, of all samples; what a prediction is made for and checked against.
         seconds: predicted.
-        facts: of the result, as headers.
+        facts: of the result, under the names of their headers.
     """
 
     photo: Photo

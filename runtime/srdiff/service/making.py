@@ -65,7 +65,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     }
     lost = unkept(photo, wish.format)
     if lost:
-        facts["SRDiff-Not-Kept"] = "; ".join(lost).encode("ascii", "replace").decode()
+        facts["SRDiff-Not-Kept"] = "; ".join(lost)
     if frames > 1:
         facts["SRDiff-Frame"] = f"1 of {frames}"
     if photo is not sent:
