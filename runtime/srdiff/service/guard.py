@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -87,10 +87,14 @@ class Guard:
     def _admit(self, scope: Scope, headers: Headers) -> None:
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Problem(403, "origin", "a page of another site asked; open this service's own page")
+        if origin is not None and getattr(_address(origin), "netloc", None) != host:
+            raise Problem(
+                403,
+                "origin",
+                "a page of another site asked; open this service's own page, and have a proxy before it pass on Host",
+            )
         if self._token is None:
-            if self._local and urlsplit(f"//{host}").hostname not in LOOPBACK:
+            if self._local and getattr(_address(f"//{host}"), "hostname", None) not in LOOPBACK:
                 raise Problem(403, "host", "this service answers to 127.0.0.1 and localhost; ask it under those names")
         elif scope["path"].startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
@@ -109,6 +113,14 @@ class Guard:
             "status": status or "gone",
             "seconds": round(seconds, 4),
         }
+
+
+def _address(text: str) -> SplitResult | None:
+    """None for what is none, such as an open bracket."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
 
 
 def _hashed(token: str) -> bytes:
