@@ -15,12 +15,14 @@ from urllib.parse import SplitResult, urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .connections import CROWDED
 from .metrics import Metrics
 from .problems import Problem
 
 _log = logging.getLogger("srdiff.access")
 # The rest is the page and the probes, which hold nothing of anybody.
 GUARDED = ("/v1/", "/metrics")
+PROBES = ("/livez", "/readyz")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Own scripts and styles only; pictures also from memory, where the page keeps them.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; " + (
@@ -85,6 +87,8 @@ class Guard:
             _log.info(json.dumps(self._line(scope, request_id, status, seconds)))
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
+        if scope.get(CROWDED) and scope["path"] not in PROBES:
+            raise Problem(503, "connections", "too many connections are open; come again later", 5)
         host = headers.get("host", "")
         origin = headers.get("origin")
         if origin is not None and getattr(_address(origin), "netloc", None) != host:
