@@ -199,6 +199,15 @@ def test_finished_jobs_are_kept_within_bytes_number_and_seconds() -> None:
     assert kept.get(waiting.id) is waiting, "one that is not over stays"
 
 
+def test_a_result_of_several_jobs_counts_once() -> None:
+    kept, shared = KeptJobs(Limits(kept_bytes=100)), result("shared", 40)
+    first = kept.keep(Job(None, result("first", 40)))
+    jobs = [kept.keep(Job(None, shared)) for _ in range(11)]
+    assert all(kept.get(job.id) is job for job in [first, *jobs])
+    other = kept.keep(Job(None, result("other", 70)))
+    assert kept.get(other.id) is other and not any(kept.get(job.id) for job in [first, *jobs])
+
+
 def test_speed_is_of_work_and_small_images_do_not_spoil_it() -> None:
     speed = Speed()
     assert speed.seconds(100, 1) == 0
