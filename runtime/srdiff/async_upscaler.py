@@ -29,8 +29,7 @@ class AsyncUpscaler:
         self._line = Line(waiting)
         self._closed = False
         self._threads = [
-            threading.Thread(target=self._line.serve, args=(worker,), name="upscaler", daemon=True)
-            for worker in workers
+            threading.Thread(target=self._line.hire(worker), name="upscaler", daemon=True) for worker in workers
         ]
         for thread in self._threads:
             thread.start()

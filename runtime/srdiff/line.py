@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Callable
 
 from .errors import OptionError, SRDiffError
@@ -39,16 +40,15 @@ class Turn:
         if self._stop.is_set():
             raise Stopped
 
-    def take(self, worker: Any) -> None:
+    def take(self, worker: Any) -> Callable[[], None]:
+        """Do the work; what is returned gives the future what came of it."""
         if not self.future.set_running_or_notify_cancel():
-            return
+            return lambda: None
         try:
             self.go_on()
-            result = self._work(worker)
+            return partial(self.future.set_result, self._work(worker))
         except BaseException as error:  # the future's owner decides
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(result)
+            return partial(self.future.set_exception, error)
 
 
 class Line:
@@ -66,7 +66,7 @@ class Line:
         self._on_change = on_change
         self._waiting: deque[Turn] = deque()
         self._served: set[Turn] = set()
-        self._workers = self._free = 0
+        self._free = 0
         self._closed = False
         self._changed = threading.Condition()
 
@@ -81,13 +81,17 @@ class Line:
     @property
     def full(self) -> bool:
         """One more would be refused; a free worker's turn does not count as waiting."""
-        return len(self._waiting) >= self._length + self._free
-
-    def serve(self, worker: Any) -> None:
-        """Take turns with a worker until the line is closed; to be run in a thread of the worker's own."""
         with self._changed:
-            self._workers += 1
+            return len(self._waiting) >= self._length + self._free
+
+    def hire(self, worker: Any) -> Callable[[], None]:
+        """Count on a worker from now on; what is returned takes turns with it, in a thread of its own."""
+        with self._changed:
             self._free += 1
+        return partial(self._serve, worker)
+
+    def _serve(self, worker: Any) -> None:
+        """Until the line is closed."""
         while True:
             with self._changed:
                 while not self._waiting and not self._closed:
@@ -98,11 +102,12 @@ class Line:
                 self._served.add(turn)
                 self._free -= 1
             self._on_change()
-            turn.take(worker)
+            publish = turn.take(worker)
             with self._changed:
                 self._served.discard(turn)
                 self._free += 1
-            del turn  # and with it the picture, which would lie here until the next one comes
+            publish()  # after the worker is free: who has the result may come again at once
+            del turn, publish  # and with them the pictures, which would lie here until the next one comes
             self._on_change()
 
     def join(self, turn: Turn) -> None:

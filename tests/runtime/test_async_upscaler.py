@@ -42,6 +42,14 @@ def test_the_same_pixels_while_the_loop_stays_free(upscaler: Upscaler) -> None:
     run(upscaler, scenario)
 
 
+def test_one_after_the_other_without_a_line(upscaler: Upscaler) -> None:
+    async def scenario(line: AsyncUpscaler) -> None:
+        for seed in range(20):
+            await line.upscale(IMAGE, seed, steps=1)
+
+    run(upscaler, scenario, waiting=0)
+
+
 class Held:
     """A callback that holds its image after the first step until it is let go."""
 

@@ -61,6 +61,23 @@ def test_a_foreign_page_gets_nowhere(cold: Service) -> None:
     assert "access-control-allow-origin" not in client.get("/v1/models").headers
 
 
+@pytest.mark.parametrize("token", [None, TOKEN])
+@pytest.mark.parametrize("name", ["Host", "Origin"])
+@pytest.mark.parametrize("address", ["[::1", "[abc]", "http://[", "http://[::1", "//]", "http://\u2100", "null", ""])
+def test_malformed_addresses_are_refused_in_a_sentence(
+    cold: Service, caplog: pytest.LogCaptureFixture, token: str | None, name: str, address: str
+) -> None:
+    caplog.set_level(logging.INFO, "srdiff.access")
+    client = TestClient(create_app(cold, token), BASE)
+    answer = client.get("/v1/models", headers={name: address.encode()})
+    assert answer.status_code == (401 if token and name == "Host" else 403)
+    assert answer.json()["detail"] and answer.headers["x-content-type-options"] == "nosniff"
+    (line,) = (json.loads(record.message) for record in caplog.records if record.name == "srdiff.access")
+    assert line["status"] == answer.status_code
+    reason = answer.json()["reason"]
+    assert cold.metrics.registry.get_sample_value("srdiff_rejected_total", {"reason": reason}) == 1
+
+
 def test_before_it_is_warm_and_while_it_drains(cold: Service) -> None:
     client = TestClient(create_app(cold), BASE)
     assert client.get("/livez").status_code == 200

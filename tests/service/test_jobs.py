@@ -73,6 +73,21 @@ def test_a_result_in_parts(client: TestClient) -> None:
     assert client.get(f"/v1/jobs/{id}/result?part=3").status_code == 404
 
 
+def test_a_result_is_collected_with_its_last_part(client: TestClient, service: Service) -> None:
+    id = posted(client, "steps=2&samples=2", 2)
+    events(client, id)
+    job = service.jobs.get(id)
+    assert job is not None
+    address = f"/v1/jobs/{id}/result"
+    tag = client.get(f"{address}?part=1").headers["etag"]
+    client.head(f"{address}?part=2")
+    client.get(f"{address}?part=2", headers={"If-None-Match": "*"})
+    client.get(f"{address}?part=1", headers={"If-None-Match": tag})
+    assert not job.collected and service.jobs.uncollected()
+    client.get(f"{address}?part=2")
+    assert job.collected
+
+
 def test_a_full_line_and_room_by_giving_up(client: TestClient, service: Service, steps: Steps) -> None:
     ids = [posted(client, LONG, seed) for seed in range(3)]  # one runs, two wait
     wait_for(lambda: service.line.served == 1)
@@ -108,6 +123,19 @@ def test_giving_up_a_running_job_frees_its_worker_within_a_step(
     assert sample("srdiff_step_seconds_count", model="small-v1") == run_before + 4, "the fourth was running"
     wait_for(lambda: sample("srdiff_freed_seconds_count") == freed + 1)
     assert sample("srdiff_cancelled_total", state="running") == given_up + 1
+
+
+def test_it_is_busy_until_the_result_can_be_had(
+    client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep, go = service.results.keep, threading.Event()
+    monkeypatch.setattr(service.results, "keep", lambda result: (go.wait(10), keep(result)))
+    id = posted(client, "steps=2", 14)
+    wait_for(lambda: client.get(f"/v1/jobs/{id}").json()["done"] == 2 and not service.line.served)
+    assert service.busy
+    go.set()
+    wait_for(lambda: not service.busy)
+    assert client.get(f"/v1/jobs/{id}").json()["state"] == "done"
 
 
 def test_a_failure_in_the_line_is_told(client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +197,15 @@ def test_finished_jobs_are_kept_within_bytes_number_and_seconds() -> None:
     for number in range(3):
         kept.keep(Job(None, result(str(number), 10)))
     assert kept.get(waiting.id) is waiting, "one that is not over stays"
+
+
+def test_a_result_of_several_jobs_counts_once() -> None:
+    kept, shared = KeptJobs(Limits(kept_bytes=100)), result("shared", 40)
+    first = kept.keep(Job(None, result("first", 40)))
+    jobs = [kept.keep(Job(None, shared)) for _ in range(11)]
+    assert all(kept.get(job.id) is job for job in [first, *jobs])
+    other = kept.keep(Job(None, result("other", 70)))
+    assert kept.get(other.id) is other and not any(kept.get(job.id) for job in [first, *jobs])
 
 
 def test_speed_is_of_work_and_small_images_do_not_spoil_it() -> None:

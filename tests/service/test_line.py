@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import CancelledError
+from typing import Any, Callable
 
 import pytest
 
@@ -12,7 +13,7 @@ from srdiff.line import FullLine, Line, Stopped, Turn
 
 def serving(line: Line, workers: int = 1) -> None:
     for number in range(workers):
-        threading.Thread(target=line.serve, args=(number,), daemon=True).start()
+        threading.Thread(target=line.hire(number), daemon=True).start()
 
 
 def test_turns_are_taken_in_order() -> None:
@@ -44,8 +45,7 @@ def test_a_free_worker_counts_as_room() -> None:
     line, begun, go = Line(0), threading.Event(), threading.Event()
     assert line.full
     serving(line)
-    while line.full:
-        pass
+    assert not line.full
     turn = Turn(lambda worker: (begun.set(), go.wait(10)))
     line.join(turn)
     assert begun.wait(10)
@@ -53,6 +53,18 @@ def test_a_free_worker_counts_as_room() -> None:
         line.join(Turn(lambda worker: None))
     go.set()
     turn.future.result(10)
+    line.close()
+
+
+@pytest.mark.parametrize("work", [lambda worker: None, lambda worker: 1 / 0])
+def test_who_has_a_result_finds_the_worker_free(work: Callable[[Any], Any]) -> None:
+    line, told = Line(0), threading.Event()
+    serving(line)
+    turn = Turn(work)
+    turn.future.add_done_callback(lambda future: (room.append((line.full, line.served)), told.set()))
+    room: list[tuple[bool, int]] = []
+    line.join(turn)
+    assert told.wait(10) and room == [(False, 0)]
     line.close()
 
 
@@ -85,7 +97,7 @@ def test_closing_gives_up_what_waits_and_lets_workers_go() -> None:
     line.close()
     with pytest.raises(CancelledError):
         turn.future.result(1)
-    worker = threading.Thread(target=line.serve, args=(0,))
+    worker = threading.Thread(target=line.hire(0))
     worker.start()
     worker.join(10)
     assert not worker.is_alive()

@@ -15,6 +15,8 @@ from typing import Iterator
 
 import pytest
 
+from srdiff.service.server import COLLECT_SECONDS
+
 from .conftest import png, wait_for
 from .process import LARGE, LONG, Process
 
@@ -51,6 +53,13 @@ def test_clients_that_go(started: Process) -> None:
     assert started.metric("srdiff_cancelled_total") == 2
 
 
+def test_a_client_that_goes_before_it_has_the_jobs_id(started: Process) -> None:
+    started.send(f"/v1/jobs?{LONG}", png(LARGE)).close()
+    wait_for(lambda: started.metric("srdiff_cancelled_total") == 1)
+    wait_for(lambda: started.metric("srdiff_running") == 0)
+    assert '"status": 499' in started.log.read_text()
+
+
 def test_bodies_that_lie_or_never_come(started: Process) -> None:
     with started.send("/v1/upscale", png(), length=1 << 40) as connection:
         assert b" 413 " in connection.recv(100)
@@ -73,6 +82,19 @@ def test_draining_finishes_what_is_in_the_line(started: Process) -> None:
     assert started.ask(f"/v1/jobs/{job['id']}/result")[1].startswith(b"\x89PNG")
     assert started.process.wait(30) == 0
     assert "Traceback" not in started.log.read_text()
+
+
+def test_every_part_of_a_result_can_be_fetched_while_stopping(started: Process) -> None:
+    place = f"/v1/jobs/{started.job('steps=1&samples=3&uncertainty=true')['id']}"
+    wait_for(lambda: json.loads(started.ask(place)[1])["state"] == "done")
+    assert started.ask(f"{place}/result", method="HEAD")[0] == 200, "this fetches nothing"
+    started.process.send_signal(signal.SIGTERM)
+    for part in ("1", "2", "3", "uncertainty"):
+        time.sleep(0.5)  # several times as long as the process takes to see that nothing is left
+        assert started.ask(f"{place}/result?part={part}")[1].startswith(b"\x89PNG")
+    began = time.monotonic()
+    assert started.process.wait(30) == 0
+    assert time.monotonic() - began < COLLECT_SECONDS, "all was fetched"
 
 
 def test_a_second_signal_stops(started: Process) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from starlette.testclient import TestClient
 
 from srdiff.commands.run import main
 from srdiff.resize import bicubic
+from srdiff.service.answers import header_text
 from srdiff.service.room import fitting_size
 from srdiff.service.service import Service
+from srdiff.service.speed import Speed
 
 from .conftest import encoded, png
 
@@ -57,6 +61,26 @@ def test_headers_say_how_it_was_made(client: TestClient) -> None:
     assert headers["srdiff-size"] == "64x64" and float(headers["srdiff-seconds"]) > 0
     assert len(headers["srdiff-bundle-sha256"]) == len(headers["srdiff-digest"]) == 64
     assert headers["x-request-id"] and headers["x-content-type-options"] == "nosniff"
+
+
+def test_facts_that_headers_cannot_hold(client: TestClient, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "照片 100%\r\n"
+    monkeypatch.setitem(service.models, name, service.models["clean"])
+    monkeypatch.setitem(service._workers[0], name, service.upscaler("clean"))
+    monkeypatch.setitem(service._speeds, name, Speed())
+    answer = client.post("/v1/upscale", params={"model": name}, content=png())
+    assert answer.status_code == 200 and answer.headers["srdiff-model"] == "%E7%85%A7%E7%89%87 100%25%0D%0A"
+    assert unquote(answer.headers["srdiff-model"]) == name
+    job = client.post("/v1/jobs", params={"model": name}, content=png()).json()
+    assert job["result"]["facts"]["SRDiff-Model"] == name
+    assert client.get(f"/v1/jobs/{job['id']}/result").content == answer.content
+
+
+@pytest.mark.parametrize("text", ["", " a  b ", "ümlaut", "\ud800", "a\tb"])
+def test_any_text_becomes_a_header(text: str) -> None:
+    said = header_text(text)
+    assert re.fullmatch(r"([!-~]([ -~]*[!-~])?)?", said)
+    assert unquote(said, errors="surrogatepass") == text
 
 
 def test_a_result_is_kept_under_its_digest(client: TestClient) -> None:

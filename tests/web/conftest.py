@@ -13,6 +13,7 @@ from skimage import data
 
 from ..service.conftest import wait_for
 from ..service.process import Process
+from .cutting import Cutting
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="the tests of the page need playwright")
 # Nothing is looked up on the net; root has no sandbox.
@@ -56,14 +57,14 @@ def browser() -> Iterator[Any]:
 class Tab:
     """A page of the service in a window of its own; remembers what went wrong in it."""
 
-    def __init__(self, browser: Any, process: Process, **options: Any) -> None:
+    def __init__(self, browser: Any, served: Process | Cutting, **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         self.context.set_default_timeout(1000 * SECONDS)
         self.page = self.context.new_page()
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda message: self._note(message))
-        self.page.goto(f"http://127.0.0.1:{process.port}/")
+        self.page.goto(f"http://127.0.0.1:{served.port}/")
 
     def _note(self, message: Any) -> None:
         if message.type == "error" and "Failed to load resource" not in message.text:

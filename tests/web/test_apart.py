@@ -6,10 +6,12 @@ import io
 from pathlib import Path
 from typing import Any
 
+import pytest
 from PIL import Image
 
 from ..service.process import Process
 from .conftest import Tab, photo, ready
+from .cutting import Cutting
 
 
 def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
@@ -30,6 +32,43 @@ def test_a_token_is_asked_for_once(browser: Any, tmp_path: Path) -> None:
         assert not tab.faults and "secret" not in process.log.read_text()
     finally:
         process.kill()
+
+
+def test_a_token_that_no_header_holds(browser: Any, tmp_path: Path) -> None:
+    process = ready(Process(tmp_path / "log", "--model", "small-v1", SRDIFF_TOKEN="secret"))
+    try:
+        tab = Tab(browser, process)
+        for given in ("sec\u200bret", "\u5bc6\u7801"):
+            tab.page.wait_for_selector("#asked[open]")
+            tab.page.fill("#token", given)
+            tab.page.keyboard.press("Enter")
+            tab.page.wait_for_selector("text=other characters")
+        tab.page.fill("#token", " secret ")
+        tab.page.keyboard.press("Enter")
+        tab.wait("#limits:not(:empty)")
+        tab.page.evaluate("sessionStorage.setItem('token', '\u5bc6')")  # by an earlier version
+        tab.page.reload()
+        tab.page.wait_for_selector("#asked[open]")
+        assert not tab.faults
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize(("part", "posts"), [("/result?", 1), ("/v1/jobs?", 2)])
+def test_an_answer_that_is_cut_off_is_asked_for_again(
+    browser: Any, served: Process, tmp_path: Path, part: str, posts: int
+) -> None:
+    way = Cutting(served.port, part)
+    try:
+        tab = Tab(browser, way)
+        tab.wait("#limits:not(:empty)")
+        tab.choose(photo(tmp_path, "in.png", 40 + posts))
+        tab.wait("li[data-state=done]")
+        assert sum(line.startswith("POST /v1/jobs?") for line in way.asked) == posts
+        assert tab.download()[0] == "in_x4.png" and not tab.faults
+        tab.context.close()
+    finally:
+        way.close()
 
 
 def test_a_photo_that_is_too_large_is_shrunk_first(browser: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import os
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -107,8 +108,19 @@ def open_bundles(models: tuple[str, ...]) -> dict[str, Bundle]:
         folder = bundle_folder(model)
         if folder.stem in bundles:
             raise OptionError(f"two models are called {folder.stem}; rename one of the folders")
+        if not _is_text(folder.stem):
+            raise OptionError(f"the name of the folder {str(folder)!r} is not UTF-8; rename it")
         bundles[folder.stem] = Bundle(folder)
     return bundles
+
+
+def _is_text(name: str) -> bool:
+    """Whether answers, metrics and the page can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def openers(bundles: Mapping[str, Bundle], options: Mapping[str, Any]) -> list[Callable[[], dict[str, Upscaler]]]:
@@ -138,7 +150,7 @@ def read_token(file: Path | None) -> str | None:
     """From a file, or the environment; None where there is none.
 
     Raises:
-        OptionError: the file cannot be read, or the token is empty.
+        OptionError: the file cannot be read, or the token is empty or cannot be sent in a header.
     """
     if file is None:
         token = os.environ.get(TOKEN_VARIABLE)
@@ -146,12 +158,17 @@ def read_token(file: Path | None) -> str | None:
     else:
         source = str(file)
         try:
-            token = file.read_text(encoding="utf-8")
+            token = file.read_text(encoding="utf-8-sig")  # Windows' editors begin it with a mark
         except (OSError, UnicodeDecodeError) as error:
             raise OptionError(f"{file} cannot be read ({type(error).__name__}); give a file with the token") from error
-    if token is not None and not token.strip():
+    if token is None:
+        return None
+    token = token.strip()
+    if not token:
         raise OptionError(f"{source} holds no token; write one, or leave it out")
-    return None if token is None else token.strip()
+    if re.fullmatch("[ -~]+", token) is None:
+        raise OptionError(f"{source} holds a token with other characters than ASCII's visible ones; write it of those")
+    return token
 
 
 def _is_local(host: str) -> bool:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from typing import Any, AsyncIterator
+import re
+from typing import Any, AsyncIterator, Callable
+from urllib.parse import quote
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,23 +21,34 @@ from .service import Service
 HEARTBEAT_SECONDS = 10.0
 
 
-def result_response(request: Request, result: Result) -> Response:
-    """One part of a result, the first unless ``?part=`` names another; 304 for who has it."""
+def result_response(request: Request, result: Result, sent: Callable[[str], None] | None = None) -> Response:
+    """One part of a result, the first unless ``?part=`` names another; 304 for who has it.
+
+    Args:
+        sent: called with the part's name once all of it was sent.
+    """
     part = request.query_params.get("part", next(iter(result.parts)))
     if part not in result.parts:
         raise Problem(404, "part", f"the result has no part {part[:40]!r}; choose one of {', '.join(result.parts)}")
     tag = f'"{result.digest}.{part}"'
-    headers = {**result.facts, "ETag": tag, "Cache-Control": "private, no-cache"}
+    facts = {name: header_text(fact) for name, fact in result.facts.items()}
+    headers = {**facts, "ETag": tag, "Cache-Control": "private, no-cache"}
     known = [word.strip() for word in request.headers.get("if-none-match", "").split(",")]
     if request.method == "GET" and (tag in known or "*" in known):
         return Response(status_code=304, headers=headers)
-    return Response(result.parts[part], media_type=result.media_type, headers=headers)
+    told = BackgroundTask(sent, part) if sent is not None and request.method == "GET" else None
+    return Response(result.parts[part], media_type=result.media_type, headers=headers, background=told)
+
+
+def header_text(text: str) -> str:
+    """Visible ASCII as it is; the rest, which headers cannot hold, and ``%`` percent-encoded as UTF-8."""
+    return re.sub(r"\A +| +\Z|%|[^ -~]", lambda found: quote(found.group(), safe="", errors="surrogatepass"), text)
 
 
 def job_document(service: Service, job: Job) -> dict[str, Any]:
     """A job's state, for polling and as the data of its events."""
     document: dict[str, Any] = {"id": job.id, "state": job.state, "done": job.done, "total": job.total}
-    left = job.seconds_left()
+    left = service.seconds_left(job)
     if left is not None:
         document["seconds_left"] = round(left, 1)
     if job.state == QUEUED:
@@ -92,8 +106,10 @@ async def job_events(request: Request, service: Service, job: Job) -> AsyncItera
             if over:
                 return
             changed = asyncio.ensure_future(awake.wait())
-            await asyncio.wait([gone, changed], timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            changed.cancel()
+            try:
+                await asyncio.wait([gone, changed], timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                changed.cancel()
             if gone.done():
                 return
             if not awake.is_set():
@@ -102,9 +118,9 @@ async def job_events(request: Request, service: Service, job: Job) -> AsyncItera
         gone.cancel()
         job.forget(wake)
         if not job.over and not job.listened:
-            loop.call_later(service.limits.left_seconds, _give_up, service, job)
+            loop.call_later(service.limits.left_seconds, _give_up, service, job, job.visits)
 
 
-def _give_up(service: Service, job: Job) -> None:
-    if not job.listened:
+def _give_up(service: Service, job: Job, visits: int) -> None:
+    if job.visits == visits:  # nobody came meanwhile; who did and left again has these seconds anew
         service.cancel(job)

@@ -59,11 +59,13 @@ class Api:
                 return Response(status_code=_GONE)
             return result_response(request, _result_of(job))
         finally:
-            self._service.cancel(job)
-            self._service.jobs.forget(job)
+            self._give_up(job)
 
     async def create_job(self, request: Request) -> Response:
         job = await self._submit(request)
+        if await request.is_disconnected():  # nobody will ever know its id
+            self._give_up(job)
+            return Response(status_code=_GONE)
         place = f"/v1/jobs/{job.id}"
         return JSONResponse(job_document(self._service, job), 202, {"Location": place})
 
@@ -79,14 +81,10 @@ class Api:
         job = self._job(request)
         if not job.over:
             raise Problem(409, "unfinished", f"the job is {job.state}; ask for its result when it is done", 1)
-        response = result_response(request, _result_of(job))
-        job.collected = True
-        return response
+        return result_response(request, _result_of(job), job.fetched.add)
 
     async def delete_job(self, request: Request) -> Response:
-        job = self._job(request)
-        self._service.cancel(job)
-        self._service.jobs.forget(job)
+        self._give_up(self._job(request))
         return Response(status_code=204)
 
     async def result(self, request: Request) -> Response:
@@ -139,6 +137,10 @@ class Api:
                 )
             order = await asyncio.get_running_loop().run_in_executor(self._decoders, service.read, upload, wish)
         return service.submit(order)
+
+    def _give_up(self, job: Job) -> None:
+        self._service.cancel(job)
+        self._service.jobs.forget(job)
 
     def _job(self, request: Request) -> Job:
         job = self._service.jobs.get(request.path_params["id"])

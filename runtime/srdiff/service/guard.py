@@ -10,17 +10,19 @@ import re
 import secrets
 import time
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .connections import CROWDED
 from .metrics import Metrics
 from .problems import Problem
 
 _log = logging.getLogger("srdiff.access")
 # The rest is the page and the probes, which hold nothing of anybody.
 GUARDED = ("/v1/", "/metrics")
+PROBES = ("/livez", "/readyz")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Own scripts and styles only; pictures also from memory, where the page keeps them.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; " + (
@@ -85,12 +87,18 @@ class Guard:
             _log.info(json.dumps(self._line(scope, request_id, status, seconds)))
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
+        if scope.get(CROWDED) and scope["path"] not in PROBES:
+            raise Problem(503, "connections", "too many connections are open; come again later", 5)
         host = headers.get("host", "")
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Problem(403, "origin", "a page of another site asked; open this service's own page")
+        if origin is not None and getattr(_address(origin), "netloc", None) != host:
+            raise Problem(
+                403,
+                "origin",
+                "a page of another site asked; open this service's own page, and have a proxy before it pass on Host",
+            )
         if self._token is None:
-            if self._local and urlsplit(f"//{host}").hostname not in LOOPBACK:
+            if self._local and getattr(_address(f"//{host}"), "hostname", None) not in LOOPBACK:
                 raise Problem(403, "host", "this service answers to 127.0.0.1 and localhost; ask it under those names")
         elif scope["path"].startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
@@ -109,6 +117,14 @@ class Guard:
             "status": status or "gone",
             "seconds": round(seconds, 4),
         }
+
+
+def _address(text: str) -> SplitResult | None:
+    """None for what is none, such as an open bracket."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
 
 
 def _hashed(token: str) -> bytes:

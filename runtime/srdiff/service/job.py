@@ -28,13 +28,15 @@ class Order:
 
     Attributes:
         digest: of the result to come.
+        steps: of the model over the whole photo, of all samples; what a prediction is made for and checked against.
         seconds: predicted.
-        facts: of the result, as headers.
+        facts: of the result, under the names of their headers.
     """
 
     photo: Photo
     wish: Wish
     digest: str
+    steps: int
     seconds: float
     facts: dict[str, str]
 
@@ -47,6 +49,8 @@ class Job:
         state: ``queued``, ``running``, ``done``, ``failed`` or ``cancelled``.
         done, total: runs of the step graph; 0 of 0 before the first.
         result, problem: of a job that is done, or failed.
+        fetched: names of the result's parts that were sent.
+        visits: of listeners, those who left counted.
     """
 
     def __init__(self, order: Order | None, result: Result | None = None) -> None:
@@ -60,7 +64,8 @@ class Job:
         self.created = time.monotonic()
         self.begun: float | None = None
         self.ended: float | None = None if result is None else self.created
-        self.collected = False
+        self.fetched: set[str] = set()
+        self.visits = 0
         self.preview_number = 0
         self._preview: Preview | None = None
         self._picture: Any = None
@@ -74,11 +79,17 @@ class Job:
         return self.ended is not None
 
     @property
+    def collected(self) -> bool:
+        """Nothing of its result is still to be fetched."""
+        return self.result is None or self.fetched >= self.result.parts.keys()
+
+    @property
     def listened(self) -> bool:
         return bool(self._listeners)
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Have ``listener`` called after each change, from any thread."""
+        self.visits += 1
         self._listeners = [*self._listeners, listener]
 
     def forget(self, listener: Callable[[], None]) -> None:

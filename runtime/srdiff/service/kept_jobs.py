@@ -42,14 +42,18 @@ class KeptJobs:
     def uncollected(self) -> bool:
         """Some result has not been fetched yet."""
         with self._lock:
-            return any(job.result is not None and not job.collected for job in self._jobs.values())
+            return any(not job.collected for job in self._jobs.values())
 
     def _forget_old(self) -> None:
-        """A job that is over holds its result, so the results' bound in bytes holds for them together."""
+        """A job that is over holds its result, so the results' bound in bytes holds for them together, each once."""
         since = self._clock() - self._limits.kept_seconds
         over = [job for job in self._jobs.values() if job.ended is not None]
         room = self._limits.kept_bytes
+        kept: set[int] = set()
         for number, job in enumerate(sorted(over, key=lambda job: -(job.ended or 0))):
-            room -= job.result.bytes if job.result is not None else 0
-            if (job.ended or 0) < since or number >= self._limits.kept_jobs or (room < 0 and number > 0):
+            size = 0 if job.result is None or id(job.result) in kept else job.result.bytes
+            room -= size
+            if (job.ended or 0) < since or number >= self._limits.kept_jobs or (size and room < 0 and number > 0):
                 del self._jobs[job.id]
+            else:
+                kept.add(id(job.result))

@@ -30,6 +30,7 @@ class Limits:
         kept_seconds, kept_bytes, kept_jobs: how long, and how much of, what is done is kept.
         left_seconds: a job whose listeners have all left is given up after these.
         connections: open at a time.
+        head_seconds: in which a request's head has to arrive, from the connection or the answer before.
 
     Raises:
         OptionError: a bound below 1, or a line of less than no length.
@@ -48,6 +49,7 @@ class Limits:
     kept_jobs: int = 1000
     left_seconds: float = 15.0
     connections: int = 512
+    head_seconds: float = 10.0
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -65,13 +65,13 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     }
     lost = unkept(photo, wish.format)
     if lost:
-        facts["SRDiff-Not-Kept"] = "; ".join(lost).encode("ascii", "replace").decode()
+        facts["SRDiff-Not-Kept"] = "; ".join(lost)
     if frames > 1:
         facts["SRDiff-Frame"] = f"1 of {frames}"
     if photo is not sent:
         facts["SRDiff-Shrunk"] = "{1}x{0}".format(*photo.pixels.shape)
     digest = _digest(upload.content, bundle, wish, upscaler, facts.get("SRDiff-Shrunk"))
-    return Order(photo, wish, digest, room.seconds(photo), facts)
+    return Order(photo, wish, digest, room.steps, room.seconds(photo), facts)
 
 
 def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Callable[[], None]) -> Result:

@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from .app import create_app
+from .connections import bounded_protocol
 from .service import Service
 
 # For clients to fetch what was finished while draining.
@@ -45,6 +46,23 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
+def configured(
+    service: Service, host: str, port: int, token: str | None, local: bool, **options: Any
+) -> uvicorn.Config:
+    """What :class:`Server` takes; options are further ones of uvicorn's."""
+    return uvicorn.Config(
+        create_app(service, token, local),
+        host=host,
+        port=port,
+        http=bounded_protocol(service.limits),
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        **options,
+    )
+
+
 def serve(service: Service, host: str, port: int, token: str | None, local: bool, **options: Any) -> None:
     """Serve until stopped.
 
@@ -54,17 +72,6 @@ def serve(service: Service, host: str, port: int, token: str | None, local: bool
     Raises:
         Exception: what kept a worker from opening.
     """
-    config = uvicorn.Config(
-        create_app(service, token, local),
-        host=host,
-        port=port,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        limit_concurrency=service.limits.connections,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-        **options,
-    )
-    asyncio.run(Server(config, service).serve())
+    asyncio.run(Server(configured(service, host, port, token, local, **options), service).serve())
     if service.failure is not None:
         raise service.failure

@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import Future
 from functools import partial
+from heapq import heapreplace
+from itertools import takewhile
 from typing import Callable, Mapping, Sequence
 
 import numpy as np
@@ -16,7 +18,7 @@ from ..line import FullLine, Line, Stopped, Turn
 from ..photo.photo import Photo
 from ..upscaler import Upscaler
 from .fields import Wish
-from .job import CANCELLED, DONE, FAILED, Job, Order
+from .job import CANCELLED, DONE, FAILED, QUEUED, Job, Order
 from .kept_jobs import KeptJobs
 from .limits import Limits
 from .making import make, read_order
@@ -69,7 +71,8 @@ class Service:
 
     @property
     def busy(self) -> bool:
-        return bool(self.line.waiting or self.line.served)
+        """Something is worked on, or its result not yet to be had."""
+        return bool(self.line.waiting or self.line.served or self.jobs.unfinished())
 
     def start(self) -> None:
         """Open the workers, each in a thread; :attr:`ready` tells when they are."""
@@ -146,13 +149,25 @@ class Service:
         turn = job.turn
         return self.line.place(turn) if turn is not None else 0
 
+    def seconds_left(self, job: Job) -> float | None:
+        """Until it is over, with what is before it in the line; None once it is."""
+        own = job.seconds_left()
+        if own is None or job.state != QUEUED:
+            return own
+        # Each goes to the worker that is free first.
+        free = [0.0] * max(1, len(self._workers))
+        for other in takewhile(lambda other: other is not job, self.jobs.unfinished()):
+            heapreplace(free, free[0] + (other.seconds_left() or 0))
+        return free[0] + own
+
     def _run(self, worker: Worker, job: Job, order: Order, turn: Turn) -> Result:
         job.begin()
         started = time.perf_counter()
         result = make(worker[order.wish.model], job, order, self.metrics, turn.go_on)
         seconds = time.perf_counter() - started
         self.metrics.job_seconds.labels(order.wish.model).observe(seconds)
-        self._speeds[order.wish.model].note(_pixels(order.photo), job.total, seconds)
+        # Not job.total, which counts each window's.
+        self._speeds[order.wish.model].note(_pixels(order.photo), order.steps, seconds)
         return result
 
     def _ended(self, job: Job, future: Future[Result]) -> None:
@@ -191,8 +206,9 @@ class Service:
             self.failure = error
             self.on_failure()
             return
+        serve = self.line.hire(worker)  # before it is said to be ready
         self._workers.append(worker)
-        self.line.serve(worker)
+        serve()
 
     def _warm(self, name: str, upscaler: Upscaler) -> None:
         """Enlarge a picture twice: the first run compiles, the second is measured."""

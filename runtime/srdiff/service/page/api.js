@@ -1,6 +1,8 @@
 // Requests to the service: the token, refusals in words, server-sent events.
 
-let token = sessionStorage.getItem("token") ?? "";
+const TOKEN = /^[ -~]+$/; // what a header can hold
+const kept = sessionStorage.getItem("token") ?? "";
+let token = TOKEN.test(kept) ? kept : "";
 let asking = null;
 
 /**
@@ -26,6 +28,11 @@ export async function ask(path, options = {}) {
     if (answer.status !== 401) throw await refusal(answer);
     if (used === token) await (asking ??= askToken());
   }
+}
+
+/** The body of an answer, as "json" or "blob"; one that is cut off is a Refusal of status 0. */
+export async function read(kind, path, options) {
+  return (await ask(path, options))[kind]().catch(unreachable);
 }
 
 /** Read the events under a path until they end; take(kind, data) is called for each. */
@@ -54,7 +61,7 @@ export function pause(seconds, signal) {
 }
 
 function unreachable(error) {
-  if (error.name === "AbortError") throw error;
+  if (!(error instanceof TypeError)) throw error; // which is what a connection that fails or is cut off throws
   throw new Refusal(0, "The service does not answer; trying again.", 2);
 }
 
@@ -68,14 +75,20 @@ async function refusal(answer) {
 async function askToken() {
   const dialog = document.getElementById("asked");
   const input = document.getElementById("token");
-  if (token) document.getElementById("why").textContent = "That token is not the service's; give another.";
-  input.value = "";
-  await new Promise((resolve) => {
-    dialog.addEventListener("close", resolve, { once: true });
-    dialog.showModal();
-  });
+  const why = document.getElementById("why");
+  if (token) why.textContent = "That token is not the service's; give another.";
+  let given;
+  do {
+    input.value = "";
+    await new Promise((resolve) => {
+      dialog.addEventListener("close", resolve, { once: true });
+      dialog.showModal();
+    });
+    given = input.value.trim();
+    why.textContent = "That holds other characters than a token's letters, digits and signs; give it without them.";
+  } while (given && !TOKEN.test(given));
   asking = null;
-  if (!input.value) throw new Refusal(401, "The service wants a token; reload the page to give it.");
-  token = input.value;
+  if (!given) throw new Refusal(401, "The service wants a token; reload the page to give it.");
+  token = given;
   sessionStorage.setItem("token", token);
 }

@@ -1,5 +1,5 @@
 // The page: settings, the photos of this tab, and the one that is looked at.
-import { ask } from "/page/api.js";
+import { read } from "/page/api.js";
 import { Photo } from "/page/photo.js";
 import { slider } from "/page/slider.js";
 import { Stage } from "/page/stage.js";
@@ -18,7 +18,7 @@ let looked = null;
 async function describeService() {
   for (;;) {
     try {
-      ({ models, limits } = await (await ask("/v1/models")).json());
+      ({ models, limits } = await read("json", "/v1/models"));
       break;
     } catch (error) {
       get("engine").textContent = error.message;

@@ -1,5 +1,5 @@
 // One photo on its way: sent, followed, fetched; sent again where the service was started anew.
-import { ask, events, pause, Refusal } from "/page/api.js";
+import { ask, events, pause, read, Refusal } from "/page/api.js";
 
 const OVER = ["done", "failed", "cancelled"];
 const OPACITY = 0.7; // of the layer over what is invented, so that the picture shows through
@@ -39,8 +39,8 @@ export class Photo {
       while (!this.parts) {
         const query = new URLSearchParams({ ...this.settings, name: this.name });
         this.#say("sending", "is being sent");
-        const request = () => ask(`/v1/jobs?${query}`, { method: "POST", body: this.file, signal });
-        this.id = (await (await this.#patiently(request)).json()).id;
+        const request = () => read("json", `/v1/jobs?${query}`, { method: "POST", body: this.file, signal });
+        this.id = (await this.#patiently(request)).id;
         const end = await this.#follow(signal);
         if (end.state === "failed") throw new Refusal(end.problem.status, end.problem.detail);
         if (end.state === "done") await this.#fetch(end.result, signal);
@@ -73,8 +73,8 @@ export class Photo {
     if (!size) {
       this.#release(address);
       const path = `/v1/decoded?${new URLSearchParams({ name: this.name })}`;
-      const request = () => ask(path, { method: "POST", body: this.file, signal });
-      address = this.#keep(await (await this.#patiently(request)).blob());
+      const request = () => read("blob", path, { method: "POST", body: this.file, signal });
+      address = this.#keep(await this.#patiently(request));
       size = await sizeOf(address);
     }
     this.before = address;
@@ -119,16 +119,17 @@ export class Photo {
 
   async #fetch(result, signal) {
     const parts = {};
-    for (const part of Object.keys(result.parts)) {
-      try {
-        const answer = await ask(`/v1/jobs/${this.id}/result?part=${part}`, { signal });
-        parts[part] = this.#keep(await answer.blob());
-      } catch (error) {
-        if ([0, 404, 410].includes(error.status)) return; // kept no longer: once more
-        throw error;
+    try {
+      for (const part of Object.keys(result.parts)) {
+        const path = `/v1/jobs/${this.id}/result?part=${part}`;
+        parts[part] = await this.#patiently(() => read("blob", path, { signal }));
       }
+    } catch (error) {
+      if ([404, 410].includes(error.status)) return; // kept no longer: once more
+      throw error;
     }
-    if (parts.uncertainty) parts.uncertainty = this.#keep(await orange(parts.uncertainty));
+    if (parts.uncertainty) parts.uncertainty = await orange(parts.uncertainty);
+    for (const part of Object.keys(parts)) parts[part] = this.#keep(parts[part]);
     Object.assign(this, { parts, result });
   }
 
@@ -139,7 +140,7 @@ export class Photo {
         return await request();
       } catch (error) {
         if (![0, 408, 429, 503].includes(error.status)) throw error;
-        this.#say("sending", error.message);
+        this.#say(this.state, error.message);
         await pause(Math.min(error.retryAfter ?? 2, 30), this.stop.signal);
       }
     }
@@ -177,13 +178,11 @@ async function sizeOf(address) {
 }
 
 /** A grey picture as orange, the less transparent the lighter the grey. */
-async function orange(address) {
-  const image = new Image();
-  image.src = address;
-  await image.decode();
-  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+async function orange(grey) {
+  const picture = await createImageBitmap(grey);
+  const canvas = new OffscreenCanvas(picture.width, picture.height);
   const context = canvas.getContext("2d");
-  context.drawImage(image, 0, 0);
+  context.drawImage(picture, 0, 0);
   const pixels = context.getImageData(0, 0, canvas.width, canvas.height);
   for (let at = 0; at < pixels.data.length; at += 4) pixels.data.set([255, 120, 0, OPACITY * pixels.data[at]], at);
   context.putImageData(pixels, 0, 0);
