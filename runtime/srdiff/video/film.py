@@ -189,26 +189,54 @@ class Film:
         """The part's frames, in the order in which they are shown; a frame whose time is not after the one before it
         is left out.
         """
-        last, usual = None, max(1, round(1 / (self.rate * self.time_base)))
+        begun, last, usual = False, None, max(1, round(1 / (self.rate * self.time_base)))
         shift, end = round(self.shift / self.time_base), self.span[1]
-        with reading(self.name), self._opened() as container:
-            for frame in self._decoded(container):
+        with reading(self.name):
+            for frame in self._decoded():
                 time = frame.pts if frame.pts is not None else (0 if last is None else last + usual)
                 if end is not None and time * self.time_base >= end:
-                    return
-                if (self._part.start is not None and time < shift) or (last is not None and time <= last):
+                    break
+                if last is not None and time <= last:
                     continue
                 last = time
-                yield Shot(frame, time - shift, frame.duration or usual)
-        if last is None:
+                if self._part.start is None or time * self.time_base >= self.shift:
+                    begun = True
+                    yield Shot(frame, time - shift, frame.duration or usual)
+        if not begun:
             raise OptionError(f"{self.name} has no frame in this part; give another start or end")
 
-    def _decoded(self, container: Any) -> Iterator[Any]:
-        seen, stream = Fraction(0), self._moving(container)
+    def _decoded(self) -> Iterator[Any]:
+        """Frames from the part's start or before."""
+        if self._part.start is not None:
+            with self._opened() as container:
+                frames = self._sought(container)
+                first = next(frames, None)
+                if first is not None:
+                    yield first
+                    yield from frames
+                    return
+        with self._opened() as container:
+            yield from self._checked(container)
+
+    def _sought(self, container: Any) -> Iterator[Any]:
+        """Those from a key frame on that is not after the part's start. None where seeking leads to no such: in MPEG-TS
+        it leads between two, and in streams without a container nowhere.
+        """
         try:
-            if self._part.start is not None:
-                container.seek(round(self.shift / self.time_base), stream=stream, backward=True)
-            for frame in container.decode(stream):
+            container.seek(round(self.shift / self.time_base), stream=self._moving(container), backward=True)
+            frames = self._checked(container)
+            first = next(frames, None)
+        except (av.FFmpegError, ImageError):
+            return
+        if first is None or first.pts is None or not first.key_frame or first.pts * self.time_base > self.shift:
+            return
+        yield first
+        yield from frames
+
+    def _checked(self, container: Any) -> Iterator[Any]:
+        seen = Fraction(0)
+        try:
+            for frame in container.decode(self._moving(container)):
                 if (frame.width, frame.height) != (self.width, self.height) or frame.format.name != self._format:
                     raise ImageError(
                         f"{self.name} changes from {self.width}x{self.height} {self._format} to {frame.width}x"
