@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
@@ -120,6 +122,17 @@ def test_an_existing_result_is_kept_and_the_input_never_a_target(
         assert "is the input" in srdiff_video(source, same, "--overwrite", code=2).output
     srdiff_video(source, target, "--overwrite")
     assert source.read_bytes() == whole and len(content(target).times) == 12
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_names_need_not_be_utf8(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xe4")
+    folder.mkdir()
+    source, target = folder / os.fsdecode(b"in\xe4.mp4"), folder / os.fsdecode(b"out\xe4.mp4")
+    film(tmp_path / "in.mp4").rename(source)
+    srdiff_video(source, target)
+    with target.open("rb") as file, av.open(file) as container:
+        assert len(list(container.decode(video=0))) == 12
 
 
 def test_the_same_frame_is_made_once(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
