@@ -18,6 +18,8 @@ from .library import av, writing
 CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 # Constant rate factors where none is asked for: what people call visually lossless, by each codec's own scale.
 CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
+# The encoders for transparency, by container; others hold none that players know.
+_KEEPS_ALPHA = {"matroska": "ffv1", "mov": "prores_ks"}
 MOST_THREADS = 16  # of an encoder; its bytes follow the number
 # What x264 takes for granted of a CPU once it is told to compute in AVX2, by Linux' names.
 _AVX2 = {"avx2", "fma", "abm", "bmi1", "bmi2"}
@@ -120,7 +122,7 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
         OptionError: there is no such encoder, or it cannot hold what it is to hold.
     """
     container = container_of(target)
-    codec = wishes.codec or _usual(container, film.colours)
+    codec = wishes.codec or _usual(container, film)
     try:
         encoder = av.codec.Codec(codec, "w")
     except ValueError:
@@ -154,12 +156,16 @@ def _always(codec: str) -> dict[str, str]:
     return {}
 
 
-def _usual(container: str, colours: Colours) -> str:
-    if colours.alpha:
-        return "ffv1" if container == "matroska" else "prores_ks"
+def _usual(container: str, film: Film) -> str:
+    if film.colours.alpha:
+        if container not in _KEEPS_ALPHA:
+            raise OptionError(
+                f"{film.name} has transparency, which {container} does not keep here; give an .mkv or .mov"
+            )
+        return _KEEPS_ALPHA[container]
     if container == "webm":
         return "libvpx-vp9"
-    return "libx265" if colours.deep else "libx264"  # H.264 of more than 8 bits is played by few
+    return "libx265" if film.colours.deep else "libx264"  # H.264 of more than 8 bits is played by few
 
 
 def _format(encoder: Any, film: Film) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 from ..errors import ImageError, OptionError
 from ..photo.read import DEFAULT_MAX_PIXELS
-from .colours import Colours
+from .colours import Colours, is_transparent
 from .library import av, reading, said
 
 # What is read. No playlists, which name other files and addresses, and no pictures.
@@ -127,7 +127,7 @@ class Film:
         if first is None:
             raise ImageError(f"{self.name} has no frame that can be decoded; give a complete film")
         self.width, self.height = first.width, first.height
-        self.colours = Colours.of(stream)
+        self.colours = Colours.of(stream, first.format.has_palette and self._shows_through())
         self.time_base = stream.time_base
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         self.matrix = _matrix(first)
@@ -135,6 +135,12 @@ class Film:
         self._format = first.format.name
         self._origin = Fraction(self.container.start_time or 0, av.time_base)
         self.unkept = self._not_carried(first)
+
+    def _shows_through(self) -> bool:
+        """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
+        with self._opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
+            return any(map(is_transparent, container.decode(self._moving(container))))
+        return False
 
     def _refuse_large(self, width: int, height: int) -> None:
         if width * height > self._max_pixels:
