@@ -98,7 +98,8 @@ def main(source: Path, target: Path, **options: Any) -> None:
     if made.kept:
         note(f"{made.kept} of {made.frames} frames were there from an earlier run")
     if made.interlaced:
-        note(f"{source} is interlaced; its lines are two moments, so deinterlace it first for better frames")
+        name = "standard input" if str(source) == STREAM else source
+        note(f"{name} is interlaced; its lines are two moments, so deinterlace it first for better frames")
     width, height = made.size
     sampling = model.manifest.sampling_label(settings.sampler or model.manifest.sampler())
     note(

@@ -21,6 +21,11 @@ HD = (1280, 720)
 _EXACTLY = 4 | 0x2000 | 0x4000 | 0x40000  # bicubic, full chroma in and out, accurate rounding
 
 
+def is_transparent(frame: Any) -> bool:
+    """Whether a decoded frame shows something that is."""
+    return bool(frame.to_ndarray(format="rgba")[..., 3].min() < 255)
+
+
 @dataclass(frozen=True)
 class Colours:
     """H.273's numbers, and what pixels hold.
@@ -41,8 +46,8 @@ class Colours:
     alpha: bool
 
     @classmethod
-    def of(cls, stream: Any) -> Colours:
-        """Of a video stream."""
+    def of(cls, stream: Any, palette_alpha: bool = True) -> Colours:
+        """Of a video stream; ``palette_alpha`` is whether one of its palettes, if it has them, is transparent."""
         format, matrix = stream.format, stream.colorspace
         if matrix not in _SWSCALE:  # RGB, too: its result is written as BT.709
             hd = stream.width >= HD[0] or stream.height >= HD[1] or format.is_rgb or format.has_palette
@@ -54,7 +59,7 @@ class Colours:
             stream.color_trc,
             FULL if full and not format.is_rgb else LIMITED,
             max(component.bits for component in format.components) > 8,
-            any(component.is_alpha for component in format.components) or format.has_palette,
+            any(component.is_alpha for component in format.components) or (format.has_palette and palette_alpha),
         )
 
     @property

@@ -65,7 +65,7 @@ def enlarge_film(
             times = [moment for number in numbers for moment in pieces.times(number)]
             packets = (packet for number in numbers for packet in pieces.packets(number))
             with atomic_file(target, replace=settings.overwrite) as temporary:
-                muxing.write(film, coding, packets, times, end, temporary)
+                muxing.write(film, coding, packets, times, end, target, temporary)
             pieces.remove()
         seconds = time.perf_counter() - started
         return Made(count, kept, (width, height), coding.label, film.unkept, film.interlaced, seconds)

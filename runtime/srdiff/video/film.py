@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any, Iterator
 
 from ..errors import ImageError, OptionError
 from ..photo.read import DEFAULT_MAX_PIXELS
-from .colours import Colours
+from .colours import Colours, is_transparent
 from .library import av, reading, said
 
 # What is read. No playlists, which name other files and addresses, and no pictures.
@@ -127,7 +127,7 @@ class Film:
         if first is None:
             raise ImageError(f"{self.name} has no frame that can be decoded; give a complete film")
         self.width, self.height = first.width, first.height
-        self.colours = Colours.of(stream)
+        self.colours = Colours.of(stream, first.format.has_palette and self._shows_through())
         self.time_base = stream.time_base
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         self.matrix = _matrix(first)
@@ -135,6 +135,12 @@ class Film:
         self._format = first.format.name
         self._origin = Fraction(self.container.start_time or 0, av.time_base)
         self.unkept = self._not_carried(first)
+
+    def _shows_through(self) -> bool:
+        """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
+        with self._opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
+            return any(map(is_transparent, container.decode(self._moving(container))))
+        return False
 
     def _refuse_large(self, width: int, height: int) -> None:
         if width * height > self._max_pixels:
@@ -189,26 +195,54 @@ class Film:
         """The part's frames, in the order in which they are shown; a frame whose time is not after the one before it
         is left out.
         """
-        last, usual = None, max(1, round(1 / (self.rate * self.time_base)))
+        begun, last, usual = False, None, max(1, round(1 / (self.rate * self.time_base)))
         shift, end = round(self.shift / self.time_base), self.span[1]
-        with reading(self.name), self._opened() as container:
-            for frame in self._decoded(container):
+        with reading(self.name):
+            for frame in self._decoded():
                 time = frame.pts if frame.pts is not None else (0 if last is None else last + usual)
                 if end is not None and time * self.time_base >= end:
-                    return
-                if (self._part.start is not None and time < shift) or (last is not None and time <= last):
+                    break
+                if last is not None and time <= last:
                     continue
                 last = time
-                yield Shot(frame, time - shift, frame.duration or usual)
-        if last is None:
+                if self._part.start is None or time * self.time_base >= self.shift:
+                    begun = True
+                    yield Shot(frame, time - shift, frame.duration or usual)
+        if not begun:
             raise OptionError(f"{self.name} has no frame in this part; give another start or end")
 
-    def _decoded(self, container: Any) -> Iterator[Any]:
-        seen, stream = Fraction(0), self._moving(container)
+    def _decoded(self) -> Iterator[Any]:
+        """Frames from the part's start or before."""
+        if self._part.start is not None:
+            with self._opened() as container:
+                frames = self._sought(container)
+                first = next(frames, None)
+                if first is not None:
+                    yield first
+                    yield from frames
+                    return
+        with self._opened() as container:
+            yield from self._checked(container)
+
+    def _sought(self, container: Any) -> Iterator[Any]:
+        """Those from a key frame on that is not after the part's start. None where seeking leads to no such: in MPEG-TS
+        it leads between two, and in streams without a container nowhere.
+        """
         try:
-            if self._part.start is not None:
-                container.seek(round(self.shift / self.time_base), stream=stream, backward=True)
-            for frame in container.decode(stream):
+            container.seek(round(self.shift / self.time_base), stream=self._moving(container), backward=True)
+            frames = self._checked(container)
+            first = next(frames, None)
+        except (av.FFmpegError, ImageError):
+            return
+        if first is None or first.pts is None or not first.key_frame or first.pts * self.time_base > self.shift:
+            return
+        yield first
+        yield from frames
+
+    def _checked(self, container: Any) -> Iterator[Any]:
+        seen = Fraction(0)
+        try:
+            for frame in container.decode(self._moving(container)):
                 if (frame.width, frame.height) != (self.width, self.height) or frame.format.name != self._format:
                     raise ImageError(
                         f"{self.name} changes from {self.width}x{self.height} {self._format} to {frame.width}x"

@@ -20,8 +20,15 @@ os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 tells a page for
 __all__ = ["av", "reading", "said", "writing"]
 
 
+def _refused(error: Exception) -> OSError | None:
+    """What the system refused while FFmpeg read or wrote through Python, where PyAV only tells that something was."""
+    found = error.__cause__ or error.__context__
+    return found if isinstance(error, av.FFmpegError) and isinstance(found, OSError) else None
+
+
 def said(error: Exception) -> str:
     """What a library said, without the numbers and names around it."""
+    error = _refused(error) or error
     return getattr(error, "strerror", None) or one_line(error)
 
 
@@ -50,4 +57,7 @@ def writing(name: str) -> Iterator[None]:
     except (SRDiffError, OSError):
         raise
     except (av.FFmpegError, ValueError) as error:
+        refused = _refused(error)
+        if refused is not None:
+            raise refused from error
         raise OutputError(f"{name} cannot be written ({said(error)}); choose another codec or format") from error

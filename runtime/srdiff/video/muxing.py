@@ -31,16 +31,19 @@ def check(film: Film, coding: Coding, target: Path) -> None:
         container.start_encoding()
 
 
-def write(film: Film, coding: Coding, packets: Iterable[Coded], times: list[int], end: int, target: Path) -> None:
+def write(
+    film: Film, coding: Coding, packets: Iterable[Coded], times: list[int], end: int, target: Path, temporary: Path
+) -> None:
     """A whole file.
 
     Args:
         packets: of the moving pictures, in decoding order.
         times: of the same packets.
         end: the time when the last frame ends.
-        target: is written in place; see :func:`srdiff.atomic_files.atomic_file`.
+        target: for messages.
+        temporary: is written in place; see :func:`srdiff.atomic_files.atomic_file`.
     """
-    with writing(str(target)), target.open("wb") as file, closing(_opened(file, coding)) as container:
+    with writing(str(target)), temporary.open("wb") as file, closing(_opened(file, coding)) as container:
         video, others = _streams(container, film, coding, target)
         container.start_encoding()
         copied = _copied(film, others)

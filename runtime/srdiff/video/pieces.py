@@ -25,7 +25,7 @@ class TakenError(OutputError):
 def folder_of(target: Path) -> Path:
     """Where a film's pieces are kept: hidden, beside it."""
     final = target.resolve()
-    return final.with_name(f".srdiff-film-{hashlib.sha256(final.name.encode()).hexdigest()[:16]}")
+    return final.with_name(f".srdiff-film-{hashlib.sha256(os.fsencode(final.name)).hexdigest()[:16]}")
 
 
 class Pieces:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any, Iterable, Iterator
 
 from ..atomic_files import cannot_write
-from ..errors import ImageError
+from ..errors import ImageError, OptionError
 from ..jobs.work import JobSettings
 from ..progress import Progress
 from ..standard_streams import input_bytes, output_bytes, silence_output
@@ -33,9 +34,12 @@ def enlarge_to_pipe(source: Path | None, upscaler: Upscaler, settings: JobSettin
 
     Raises:
         ImageError: the source cannot be read, or is too large.
+        OptionError: a part of standard input is asked for.
         OutputError: nobody reads the output.
     """
     if source is None:
+        if part != Part():
+            raise OptionError("start and end are of files, and standard input is taken whole; leave them out")
         return _from_input(upscaler, settings, tell)
     with Film(source, part, settings.max_pixels) as film:
         times: list[int] = []
@@ -65,8 +69,12 @@ def _from_input(upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
                 f"{name} has frames of {stream.width}x{stream.height} and max_pixels is {settings.max_pixels}; raise "
                 "that, or give smaller ones"
             )
+        frames = _decoded(container, stream, name)
+        first = next(frames, None)
+        if first is None:
+            raise ImageError(f"{name} has no frame; give a complete film")
         pipe = _Pipe(stream, Colours.of(stream), FrameMaker(upscaler, settings))
-        return pipe.write(_decoded(container, stream, name), None, False, tell)
+        return pipe.write(chain([first], frames), None, first.interlaced_frame, tell)
 
 
 def _decoded(container: Any, stream: Any, name: str) -> Iterator[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Callable
@@ -16,8 +18,9 @@ import av
 
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
+from srdiff.video.film import Film, Part
 
-from .films import STEADY, UNSTEADY, content, film, left, lines, made, views, with_subtitles
+from .films import STEADY, UNSTEADY, content, film, left, lines, made, samples, views, with_subtitles
 
 
 @pytest.mark.parametrize(
@@ -64,6 +67,39 @@ def test_a_part_is_cut_with_its_sound(srdiff_video: Callable[..., Result], tmp_p
     assert after.sound == inside
 
 
+@pytest.mark.parametrize(
+    "name", ["in.mp4", "in.mkv", "in.ts", "mpeg2.ts", "in.flv", "in.mpg", "in.nut", "in.h264", "in.y4m"]
+)
+@pytest.mark.parametrize("start", ["0.1", "0.55", "0.83", "1.21"])
+def test_a_part_has_the_frames_of_the_whole(name: str, start: str, tmp_path: Path) -> None:
+    """Of containers where seeking is exact, ends between key frames, or is not possible."""
+    source = _of_many_groups(tmp_path / name)
+    first, last = Fraction(start), Fraction(start) + Fraction(1, 2)
+    with Film(source) as film:
+        whole = [(shot.time * film.time_base - film.span[0], samples(shot.frame)) for shot in film.shots()]
+    with Film(source, Part(first, last)) as film:
+        part = [(shot.time * film.time_base, samples(shot.frame)) for shot in film.shots()]
+    expected = [(moment - first, data) for moment, data in whole if first <= moment < last]
+    assert len(part) == len(expected) >= 12
+    tick = 2 * film.time_base
+    assert all(abs(one[0] - other[0]) < tick and one[1] == other[1] for one, other in zip(part, expected))
+
+
+def _of_many_groups(path: Path) -> Path:
+    """50 frames without sound, a key frame for each 12."""
+    codec = {"mpeg2.ts": "mpeg2video", "in.mpg": "mpeg2video", "in.flv": "flv1", "in.y4m": "wrapped_avframe"}
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec.get(path.name, "libx264"), rate=25)
+        context = video.codec_context
+        context.width, context.height, context.pix_fmt, context.gop_size = 48, 32, "yuv420p", 12
+        for number, pixels in enumerate(views(50, 48, 32)):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
 def test_subtitles_and_fonts_are_copied(upscaler: Upscaler, tmp_path: Path) -> None:
     source = with_subtitles(film(tmp_path / "plain.mp4"), tmp_path / "in.mkv")
     assert made(upscaler, source, tmp_path / "out.mkv").unkept == []
@@ -86,6 +122,17 @@ def test_an_existing_result_is_kept_and_the_input_never_a_target(
         assert "is the input" in srdiff_video(source, same, "--overwrite", code=2).output
     srdiff_video(source, target, "--overwrite")
     assert source.read_bytes() == whole and len(content(target).times) == 12
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_names_need_not_be_utf8(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"\xe4")
+    folder.mkdir()
+    source, target = folder / os.fsdecode(b"in\xe4.mp4"), folder / os.fsdecode(b"out\xe4.mp4")
+    film(tmp_path / "in.mp4").rename(source)
+    srdiff_video(source, target)
+    with target.open("rb") as file, av.open(file) as container:
+        assert len(list(container.decode(video=0))) == 12
 
 
 def test_the_same_frame_is_made_once(upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

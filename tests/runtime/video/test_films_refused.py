@@ -95,6 +95,7 @@ def test_a_film_that_is_damaged_in_the_middle_can_be_ended_before(
         (("out.mp4", "--max-pixels", 100), "--max-pixels"),
         (("out.mp4", "--start", 1), "no frame in this part"),
         (("new/deeper/out.mp4", "--start", 1), "no frame in this part"),
+        (("out.mp4", "--start", 0.21, "--end", 0.23), "no frame in this part"),
         (("out.mp4", "--start", 0.2, "--end", 0.1), "is not after"),
         (("out.mp4", "--device", "ascend:0,1"), "is made on one"),
         (("x" * 300 + ".mp4",), "cannot be written"),
@@ -107,6 +108,17 @@ def test_a_refusal_is_one_sentence(
     result = srdiff_video(source, tmp_path / words[0], *words[1:], code=2)
     assert sentence in result.output and result.output.startswith("Error: ") and result.output.count("\n") == 1
     assert left(tmp_path) == [] and not (tmp_path / "new").exists()
+
+
+def test_what_a_muxer_refuses_names_the_target(
+    srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise ValueError("no such packet")
+
+    monkeypatch.setattr(enlarging.muxing, "_timed", refuse)
+    result = srdiff_video(film(tmp_path / "in.mp4"), tmp_path / "out.mp4", code=2)
+    assert f"{tmp_path / 'out.mp4'} cannot be written (no such packet)" in result.output
 
 
 def test_without_av_a_sentence_names_the_extra(tmp_path: Path) -> None:

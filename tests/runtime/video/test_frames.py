@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,48 @@ def test_transparency_is_kept_or_refused(upscaler: Upscaler, tmp_path: Path) -> 
     assert len(alpha) == 3 and all((plane == 90).all() for plane in alpha)
     with pytest.raises(OptionError, match="transparency"):
         made(upscaler, source, tmp_path / "out2.mkv", codec="libx264")
+
+
+def _of_palettes(path: Path, codec: str, alphas: tuple[int, ...]) -> Path:
+    """One frame for each alpha, which one of its colours has."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream(codec, rate=25)
+        video.width, video.height, video.pix_fmt = 32, 16, "pal8"
+        for number, alpha in enumerate(alphas):
+            frame = av.VideoFrame(32, 16, "pal8")
+            frame.planes[0].update(bytes(range(256)) * 2)
+            colours = np.dstack([np.arange(256), np.full(256, 90), np.arange(256), np.full(256, 255)]).astype(np.uint8)[
+                0
+            ]
+            colours[7, 3] = alpha
+            frame.planes[1].update(colours.tobytes())
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(("name", "codec"), [("in.avi", "rawvideo"), ("in.mov", "png")])
+def test_a_palette_is_not_transparency(name: str, codec: str, upscaler: Upscaler, tmp_path: Path) -> None:
+    source = _of_palettes(tmp_path / name, codec, (255, 255))
+    assert made(upscaler, source, tmp_path / "out.mp4").coding.startswith("libx264")
+    made(upscaler, source, tmp_path / "out.mkv", codec="ffv1")
+    before, after = content(source), content(tmp_path / "out.mkv")
+    assert len(after.frames) == 2
+    assert np.array_equal(after.frames[0], upscaler.upscale(before.frames[0], steps=1))
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".webm"])
+def test_transparency_is_named_where_no_codec_keeps_it(suffix: str, upscaler: Upscaler, tmp_path: Path) -> None:
+    """In the second frame's palette alone; and the targets that the sentence names take it."""
+    source = _of_palettes(tmp_path / "in.mov", "png", (255, 100))
+    with pytest.raises(OptionError, match=r"has transparency, which .* give an \.mkv or \.mov"):
+        made(upscaler, source, tmp_path / f"out{suffix}")
+    for target in ("out.mkv", "out.mov"):
+        made(upscaler, source, tmp_path / target)
+        with av.open(str(tmp_path / target)) as container:
+            least = [frame.to_ndarray(format="rgba")[..., 3].min() for frame in container.decode(video=0)]
+        assert least[0] > 250 and least[1] < 150
 
 
 def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from srdiff.video.film import Part
 from srdiff.video.pieces import Pieces
 
 from .command import STEPS
-from .films import SETTINGS, STEADY, film, left, made
+from .films import SETTINGS, STEADY, film, left, made, views
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -92,6 +92,16 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert kills == 2
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     assert left(tmp_path) == []
+
+
+@pytest.mark.slow
+def test_the_bytes_do_not_follow_what_memory_held_before(tmp_path: Path) -> None:
+    """glibc is asked to fill what it hands out; x264 reads some of it where it computes in AVX-512."""
+    source = film(tmp_path / "in.mp4", tuple(3600 * number for number in range(24)), views(72)[48:])
+    words = [sys.executable, "-m", "srdiff.commands.video", *map(str, STEPS), str(source)]
+    for fill in ("1", "85"):
+        subprocess.run([*words, str(tmp_path / f"{fill}.mp4")], env={**os.environ, "MALLOC_PERTURB_": fill}, check=True)
+    assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "85.mp4").read_bytes()
 
 
 def test_an_end_may_come_earlier_once_a_run_was_stopped(
