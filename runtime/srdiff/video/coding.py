@@ -20,6 +20,7 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 # The encoders for transparency, by container; others hold none that players know.
 _KEEPS_ALPHA = {"matroska": "ffv1", "mov": "prores_ks"}
+NARROW = 64  # columns at which the x265 of PyAV 18.1.0 reads what it should not: other bytes, or the process's end
 MOST_THREADS = 16  # of an encoder; its bytes follow the number
 # What x264 takes for granted of a CPU once it is told to compute in AVX2, by Linux' names.
 _AVX2 = {"avx2", "fma", "abm", "bmi1", "bmi2"}
@@ -133,6 +134,11 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
     shape = av.VideoFormat(format, width, height)
     if shape.chroma_width() * 2 == width + 1 or shape.chroma_height() * 2 == height + 1:
         raise OptionError(f"the result is {width}x{height} and {format} takes even sides; choose another scale or size")
+    if codec == "libx265" and width <= NARROW:
+        raise OptionError(
+            f"the result is {width}x{height} and libx265 is not trusted with {NARROW} columns or fewer; "
+            "choose another codec or size"
+        )
     options = _always(codec)
     if codec in CRF or wishes.crf is not None:
         known = {option.name for option in av.CodecContext.create(codec, "w").supported_options.private}

@@ -91,6 +91,7 @@ def test_a_film_that_is_damaged_in_the_middle_can_be_ended_before(
         (("out.webm",), "cannot hold stream 1"),
         (("out.webm", "--codec", "libx264"), "cannot be written"),
         (("out.mp4", "--size", "31x32"), "even sides"),
+        (("out.mp4", "--size", "64x48", "--codec", "libx265"), "64x48 and libx265 is not trusted with 64 columns"),
         (("out.mp4", "--size", "400x400"), "give less"),
         (("out.mp4", "--max-pixels", 100), "--max-pixels"),
         (("out.mp4", "--start", 1), "no frame in this part"),
