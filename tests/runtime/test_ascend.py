@@ -206,7 +206,7 @@ def test_a_mindir_engine_and_an_onnx_bundle(monkeypatch):
 
     from ..models import SMALL
 
-    engine = SimpleNamespace(name="mindspore_lite", graph_format="mindir")
+    engine = SimpleNamespace(name="mindspore_lite", graph_format="mindir", threads=None)
     with pytest.raises(BundleError, match=r"has no mindir graphs.*--format mindir"):
         Upscaler(Bundle(SMALL), engine)
 
