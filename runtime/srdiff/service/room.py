@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from math import isqrt
+from math import ceil, isqrt
 
 from ..jobs.work import shrunk
 from ..photo.photo import Photo
@@ -73,7 +72,7 @@ class Room:
             return Problem(422, reason, f"{found}; take fewer steps or another model")
         height, width = fitting
         seconds = self.speed.seconds(height * width, steps)
-        offer = {"width": width, "height": height, "scale": self.scale, "seconds": math.ceil(seconds * 10) / 10}
+        offer = {"width": width, "height": height, "scale": self.scale, "seconds": ceil(seconds * 10) / 10}
         advice = f"send a part or a smaller image, or shrink=true to begin with {width}x{height}"
         return Problem(422, reason, f"{found}; {advice}", shrunk=offer)
 
