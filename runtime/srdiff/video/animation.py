@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +29,7 @@ from .frames import FrameMaker, Made, Tell
 # As Pillow calls them, by suffix.
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 _MAX_SIDE = {"GIF": 65535, "WEBP": 16383}
+_TICKS = {"GIF": 10.0, "WEBP": 1.0}  # milliseconds that durations are whole numbers of
 _MAX_PLAYS = {"GIF": 65536, "WEBP": 65535, "PNG": (1 << 32) - 1}  # a GIF counts those after the first
 _OPAQUE = 128  # of alpha, from which on a GIF's pixel is seen
 _COLOURS = 255  # of a GIF, which needs one for transparency
@@ -208,6 +210,10 @@ def _not_carried(animation: Animation, format: str) -> list[str]:
     profile = len(animation.extra.get("icc_profile", b""))
     if format == "PNG" and profile > MAX_PACKED:
         unkept.append(f"ICC profile ({profile} bytes, more than readers take)")
+    exact, stored = (list(accumulate(times)) for times in (animation.durations, _ticked(animation.durations, format)))
+    off = max(abs(end - said) for end, said in zip(exact, stored))
+    if off > 1:
+        unkept.append(f"times of its pictures (up to {off:.0f} ms off)")
     if animation.plays > _MAX_PLAYS[format]:
         unkept.append(f"{animation.plays} repetitions ({_MAX_PLAYS[format]} are)")
     if animation.still:
@@ -248,8 +254,18 @@ def _visible(frame: np.ndarray) -> np.ndarray:
     return frame[..., 3] >= _OPAQUE if frame.shape[2] == 4 else np.ones(frame.shape[:2], bool)
 
 
+def _ticked(durations: list[float], format: str) -> list[float]:
+    """Durations as the format has them: each picture ends at the tick nearest to its time, and is there for one."""
+    if format not in _TICKS:
+        return durations
+    tick, ends = _TICKS[format], [0]
+    for duration, end in zip(durations, accumulate(durations)):
+        ends.append(max(round(end / tick), ends[-1] + (duration > 0)))
+    return [int((end - before) * tick) for before, end in zip(ends, ends[1:])]
+
+
 def _save(pictures: list[Image.Image], animation: Animation, format: str, path: Path) -> None:
-    options: dict[str, Any] = {**animation.extra, "duration": animation.durations}
+    options: dict[str, Any] = {**animation.extra, "duration": _ticked(animation.durations, format)}
     plays = min(animation.plays, _MAX_PLAYS[format])
     if format != "GIF":
         options["loop"] = plays
@@ -260,13 +276,11 @@ def _save(pictures: list[Image.Image], animation: Animation, format: str, path: 
     if format == "GIF":
         transparent = any("transparency" in picture.info for picture in pictures)
         options.update(optimize=False, disposal=2 if transparent else 0)
-        options["duration"] = [round(duration) for duration in animation.durations]
     else:
         if len({picture.mode for picture in pictures}) > 1:
             pictures = [picture.convert("RGBA") for picture in pictures]
         if format == "WEBP":
             options.update(lossless=animation.lossless, quality=95, method=4)
-            options["duration"] = [round(duration) for duration in animation.durations]
         else:
             options.update(disposal=0, blend=0)
     pictures[0].save(path, format, save_all=True, append_images=pictures[1:], **options)

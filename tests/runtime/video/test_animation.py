@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Callable
 
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 import skimage.data
 from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff.upscaler import Upscaler
-from srdiff.video.animation import FORMATS, _picture, _save, read_animation
+from srdiff.video.animation import FORMATS, _picture, _save, _ticked, read_animation
 
 from ..pictures import SRGB, chunk
 
@@ -191,6 +194,24 @@ def test_the_whole_is_shown_as_often_whatever_the_format(plays: int, target: str
     expected = plays if target != ".gif" or plays == 0 else None if plays == 1 else plays - 1
     assert shown(tmp_path / f"b{target}")[2] == expected
     assert read_animation(tmp_path / f"b{target}", 10_000).plays == plays
+
+
+def test_times_that_a_gif_cannot_say_are_the_nearest_and_said(
+    srdiff_video: Callable[..., Result], tmp_path: Path
+) -> None:
+    source = animation(tmp_path / "a.webp", pictures(), duration=[33, 17, 9, 47])
+    assert "times of its pictures (up to 4 ms off)" in srdiff_video(source, tmp_path / "b.gif").output
+    assert shown(tmp_path / "b.gif")[1] == [30, 20, 10, 50]
+    assert "times of" not in srdiff_video(source, tmp_path / "b.png").output
+    assert shown(tmp_path / "b.png")[1] == [33, 17, 9, 47]
+
+
+@given(st.lists(st.integers(0, 300), min_size=1))
+def test_no_error_of_times_adds_up(durations: list[int]) -> None:
+    ticked = _ticked([float(duration) for duration in durations], "GIF")
+    assert all(time % 10 == 0 and (time > 0 or duration == 0) for time, duration in zip(ticked, durations))
+    if min(durations) >= 10:
+        assert all(abs(a - b) <= 5 for a, b in zip(accumulate(ticked), accumulate(durations)))
 
 
 def test_more_repetitions_than_a_format_counts_are_said(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
