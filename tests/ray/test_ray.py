@@ -106,7 +106,7 @@ def test_what_a_cluster_cannot_do_is_one_sentence(folder, address, tmp_path):
     words = [str(folder / "in"), "-o", str(tmp_path / "out"), *QUICK[:-2], "--ray", address]
     said = CliRunner().invoke(main, [*words, "--threads", "64"])
     assert said.exit_code == 2 and "no node of the cluster has 64 CPU" in said.output
-    said = CliRunner().invoke(main, [*words, "--engine", "openvino", "--precision", "fp16"])
+    said = CliRunner().invoke(main, [*words, "--engine", "onnxruntime", "--precision", "fp16"])
     assert said.exit_code == 2 and "not fp16" in said.output.splitlines()[-1]  # the worker's own sentence
     with pytest.raises(DeviceError, match="no Ray cluster answers"), srdiff.ray.connected("127.0.0.1:1"):
         pass
