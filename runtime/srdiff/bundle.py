@@ -6,7 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Iterator
 
 import numpy as np
@@ -96,7 +96,7 @@ class Bundle(GraphSource):
 
     def _check_file(self, name: str, size: int) -> None:
         # A bundle may come from a stranger: nothing outside its folder is opened on its behalf.
-        if PurePosixPath(name).name != name or "\\" in name or name in ("", ".", ".."):
+        if not is_plain(name):
             raise BundleError(f"{self.path} lists the file {name!r}, which leads out of its folder; do not use it")
         file = self.path / name
         if file.is_symlink():
@@ -147,6 +147,11 @@ class Bundle(GraphSource):
         if not np.isfinite(table).all():
             raise BundleError(f"{file} holds values that are not finite; export the model anew")
         return table
+
+
+def is_plain(name: str) -> bool:
+    """Whether a file of this name lies in the folder that it is joined to, on any system."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
 
 
 def _plain_array(file: Path, content: bytes, shape: tuple[int, int]) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import IO, Iterator
 
 from .atomic_files import cannot_write
 from .atomic_folders import staging
-from .bundle import MANIFEST_NAME, MAX_MANIFEST, Bundle
+from .bundle import MANIFEST_NAME, MAX_MANIFEST, Bundle, is_plain
 from .errors import BundleError, OptionError, one_line
 from .looking import is_folder
 from .model_names import SUFFIX, added, built_in, models_folder
@@ -102,13 +102,8 @@ def _own_files(folder: Path) -> list[Path]:
         raise BundleError(
             f"{manifest} does not say which files are the model's ({reason}); move {folder} away, or delete it"
         ) from error
-    inner = [folder / name for name in names if name != MANIFEST_NAME and _is_plain(name)]
+    inner = [folder / name for name in names if name != MANIFEST_NAME and is_plain(name)]
     return [*(file for file in inner if file.is_symlink() or not file.is_dir()), manifest]
-
-
-def _is_plain(name: str) -> bool:
-    """Whether a file of this name lies in the folder that it is joined to, on any system."""
-    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
 
 
 def check_files(bundle: Bundle) -> None:
@@ -210,7 +205,7 @@ def _require_plain(file: Path, entries: list[zipfile.ZipInfo]) -> None:
             f"{file} is no zip of one bundle: its files lie in {len(folders) + 1} folders or are links; zip the bundle "
             "anew"
         )
-    odd = [path.name for path in paths if not _is_plain(path.name)]
+    odd = [path.name for path in paths if not is_plain(path.name)]
     if odd:
         raise BundleError(f"{file} holds a file named {odd[0]!r}, which leads out of its folder; do not use it")
     if len({path.name for path in paths}) < len(paths):

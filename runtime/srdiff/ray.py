@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Generator, Iterable, Iterator, Mapping
 
 from .batch.actor import TRIES, Row, Worker, errand_of, heard
-from .batch.book import Book, Ticket
+from .batch.book import Book
 from .batch.cloud import here
 from .batch.cloud_rows import rows_of
 from .batch.recipe import Recipe
 from .batch.referee import Referee
+from .batch.ticket import Ticket
 from .errors import DeviceError, OptionError, PackageError, one_line
 from .jobs.sources import find_sources, is_url
 from .jobs.targets import Destination, Job

@@ -18,12 +18,13 @@ from ..jobs.targets import DEFAULT_FORMAT, Job, finished
 from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch
-from .book import Book, Ticket, stamp
+from .book import Book
 from .ledger import Entry, Notes, ledger_in, promise_line
 from .pins import Pins, differences, pins_of
 from .pipeline import make_all
 from .recipe import Recipe
 from .referee import Referee
+from .ticket import Ticket, stamp
 
 # A row by column name, and rows as columns.
 Row = Dict[str, Any]
@@ -44,7 +45,7 @@ class Errand:
         there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
             did not live to tell. None where nobody looked.
         known: what the ledger says of the image.
-        source_folder: what is written down of the input's; see :class:`srdiff.batch.book.Ticket`.
+        source_folder: what is written down of the input's; see :class:`srdiff.batch.ticket.Ticket`.
         name: what no other of the batch is called.
     """
 

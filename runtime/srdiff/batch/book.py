@@ -2,45 +2,23 @@
 
 from __future__ import annotations
 
-import stat
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from ..atomic_files import already_made
 from ..errors import ExistsError, OutputError
-from ..jobs.identity import same_file
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
 from ..upscaler import Upscaler
-from .ledger import Entry, FileRecord, Notes, record_of, sha256_of
+from .ledger import Entry, FileRecord, Notes, record_of
 from .pins import Pins, differences, fingerprint
+from .ticket import Ticket, folder_of, holds, is_same_folder, is_unchanged, read_input, stamp, unread_input
 
 # The input of results that were not all made of one: none equals it.
 _SEVERAL = FileRecord("", None, -1, -1)
-
-
-@dataclass(frozen=True)
-class Ticket:
-    """One job on its way.
-
-    Attributes:
-        settings: to do it with; results of an input that has changed since are replaced.
-        size, mtime_ns: of the input before it is read; None where it is no plain file.
-        outcome: known without work; the job is not to be done then.
-        known: what the ledger says of the image.
-        folder: of the input, without links, for the ledger.
-    """
-
-    job: Job
-    settings: JobSettings
-    size: int | None = None
-    mtime_ns: int | None = None
-    outcome: Outcome | None = None
-    known: Entry | None = None
-    folder: str | None = None
 
 
 class Book:
@@ -83,7 +61,7 @@ class Book:
         """
         if self.ledger is None or job.target is None:
             return Ticket(job, self.settings)
-        entry, folder = self.ledger.entries.get(job.key), _folder(job)
+        entry, folder = self.ledger.entries.get(job.key), folder_of(job)
         known = self._with_promises(job.key, entry, folder)
         ticket = Ticket(job, self.settings, *stamp(job.source.path), known=known, folder=folder)
         if self._only_failed and (entry is None or entry.status != FAILED):
@@ -96,7 +74,7 @@ class Book:
         ours = [outputs[name] for name in map(self.ledger.located, there) if name in outputs]
         if not ours or len(ours) < len(there):
             return ticket
-        if not _is_unchanged(ticket, known):
+        if not is_unchanged(ticket, known):
             return self._of_a_changed_input(ticket, known, ours)
         if known.status == FAILED or len(there) < len(targets):
             return ticket
@@ -114,7 +92,7 @@ class Book:
         kept = {
             promise.outputs[0].path: promise
             for promise in self.ledger.promises.get(key, ())
-            if _holds(self.ledger.path_of(promise.outputs[0]), promise.outputs[0])
+            if holds(self.ledger.path_of(promise.outputs[0]), promise.outputs[0])
         }
         if not kept:
             return entry
@@ -126,7 +104,7 @@ class Book:
             status=entry.status if entry is not None and others else DONE,
             input=last.input if len({one.input and one.input.sha256 for one in sources}) == 1 else _SEVERAL,
             outputs=(*others, *(promise.outputs[0] for promise in kept.values())),
-            folder=next((one.folder for one in sources if not _is_same_folder(one.folder, folder)), last.folder),
+            folder=next((one.folder for one in sources if not is_same_folder(one.folder, folder)), last.folder),
         )
 
     def _of_a_changed_input(self, ticket: Ticket, known: Entry, outputs: list[FileRecord]) -> Ticket:
@@ -135,7 +113,7 @@ class Book:
         """
         assert self.ledger is not None
         name = ticket.job.source.name
-        if not _is_same_folder(known.folder, ticket.folder):
+        if not is_same_folder(known.folder, ticket.folder):
             other = Path(str(known.folder)) / Path(name).name
             error = OutputError(
                 f"{name} would replace {self.ledger.path_of(outputs[0])}, which was made of {other} and is kept; "
@@ -144,7 +122,7 @@ class Book:
             return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
         for output in outputs:
             path = self.ledger.path_of(output)
-            if output.found or not _holds(path, output):
+            if output.found or not holds(path, output):
                 why = "was there before the ledger" if output.found else "was changed, too"
                 error = OutputError(
                     f"{name} has changed since {path} was made of it, which {why} and is kept; "
@@ -179,7 +157,7 @@ class Book:
             return
         name = self.ledger.located(target)
         known = [output for output in ticket.known.outputs if output.path == name] if ticket.known else []
-        if not any(_holds(target, record) for record in [*known, record_of(whole)]):
+        if not any(holds(target, record) for record in [*known, record_of(whole)]):
             raise already_made(target)
 
     def promised(self, ticket: Ticket, target: Path, whole: Path) -> Entry:
@@ -189,7 +167,7 @@ class Book:
         return Entry(
             ticket.job.key,
             DONE,
-            _input(ticket),
+            read_input(ticket),
             (record,),
             self._fingerprint,
             ticket.settings.seed,
@@ -216,7 +194,7 @@ class Book:
         return Entry(
             ticket.job.key,
             DONE,
-            _input(ticket),
+            read_input(ticket),
             self._outputs(ticket, outcome),
             self._fingerprint if outcome.written else None,
             ticket.settings.seed,
@@ -230,7 +208,7 @@ class Book:
         return Entry(
             ticket.job.key,
             FAILED,
-            known.input if known else _unread(ticket),
+            known.input if known else unread_input(ticket),
             known.outputs if known else (),
             known.settings if known else None,
             ticket.settings.seed,
@@ -249,63 +227,6 @@ class Book:
             record = record_of(path, self.ledger.located(path))
             records.append(replace(record, found=(record.path, record.sha256) not in made))
         return tuple(records)
-
-
-def stamp(path: Path | None) -> tuple[int | None, int | None]:
-    """Size and time of a plain file."""
-    with suppress(OSError, ValueError):
-        found = None if path is None else path.stat()
-        if found is not None and stat.S_ISREG(found.st_mode):
-            return found.st_size, found.st_mtime_ns
-    return None, None
-
-
-def _input(ticket: Ticket) -> FileRecord | None:
-    """Of what was read; without the hash where it changed meanwhile, so that it counts as changed the next time."""
-    path, unread = ticket.job.source.path, _unread(ticket)
-    if path is None or unread is None:
-        return None
-    with suppress(OSError):
-        record = record_of(path)
-        if (record.size, record.mtime_ns) == (unread.size, unread.mtime_ns):
-            return record
-    return unread
-
-
-def _unread(ticket: Ticket) -> FileRecord | None:
-    if ticket.size is None or ticket.mtime_ns is None:
-        return None
-    return FileRecord("", None, ticket.size, ticket.mtime_ns)
-
-
-def _is_unchanged(ticket: Ticket, known: Entry) -> bool:
-    """Whether the input is what it was; one that is gone counts as such, since its results stay good."""
-    path, file = ticket.job.source.path, known.input
-    if path is None or file is None or ticket.size is None:
-        return True
-    as_it_was = file.sha256 is not None and (ticket.size, ticket.mtime_ns) == (file.size, file.mtime_ns)
-    if as_it_was and _is_same_folder(known.folder, ticket.folder):
-        return True
-    return ticket.size == file.size and _holds(path, file)
-
-
-def _folder(job: Job) -> str | None:
-    """Of a job's input, the same whatever way it was named."""
-    with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
-        return None if job.source.path is None else str(job.source.path.parent.resolve())
-    return None
-
-
-def _is_same_folder(known: str | None, folder: str | None) -> bool:
-    """Entries that do not say are taken to be of the folder at hand."""
-    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
-
-
-def _holds(path: Path, record: FileRecord) -> bool:
-    """Whether a file has the content that is recorded."""
-    with suppress(OSError):
-        return record.sha256 is not None and sha256_of(path) == record.sha256
-    return False
 
 
 def _is_there(path: Path) -> bool:

@@ -17,7 +17,8 @@ from ..machine import usable_cpus
 from ..photo.photo import Photo
 from ..progress import Progress, Watch
 from ..upscaler import Upscaler
-from .book import Book, Ticket
+from .book import Book
+from .ticket import Ticket
 
 # Bytes of results that may wait to be written before the engines wait for them.
 ROOM = 256 << 20

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..atomic_files import atomic_file, cannot_write
-from ..errors import OptionError, OutputError
+from ..errors import ExistsError, OptionError, OutputError
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
-from ..unfinished_files import forget, new_name
 from .ledger import Ledger, pins_line
 from .lines import HEADER
 from .pins import Pins, differences
@@ -51,7 +49,9 @@ def agree(folder: Path, pins: Pins) -> None:
     file = folder / f"{LEDGER_STEM}-pins{LEDGER_SUFFIX}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _create(file, HEADER + pins_line(pins))
+        if not file.exists():
+            with suppress(ExistsError), atomic_file(file, replace=False) as whole:
+                whole.write_bytes(HEADER + pins_line(pins))
     except OSError as error:
         raise cannot_write(file, error) from error
     agreed = next(iter(Ledger(file).own_pins), None)
@@ -62,25 +62,3 @@ def agree(folder: Path, pins: Pins) -> None:
             f"the batch in {folder} is made with {differences(agreed, pins)} of this worker; have them the same here, "
             f"or choose another folder, or delete {file} to go on with others"
         )
-
-
-def _create(file: Path, content: bytes) -> None:
-    """Whole, and only if there is none."""
-    if file.exists():
-        return
-    temporary = file.with_name(new_name())
-    try:
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        with suppress(FileExistsError):
-            os.link(str(temporary), str(file))
-    except (AttributeError, NotImplementedError, PermissionError):  # a file system without hard links
-        if not file.exists():
-            with atomic_file(file) as whole:
-                whole.write_bytes(content)
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
-        forget(temporary.name)
