@@ -16,7 +16,7 @@ from srdiff.batch import lines
 from srdiff.batch.ledger import Ledger
 from srdiff.batch.lines import HEADER, Pen, read_lines
 
-from .test_ledger import NAME, entry
+from .test_ledger_entries import NAME, entry
 
 # Waits for a line with a file's name, and so for the other process, before each file.
 WRITER = """
