@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from typing import Iterator
 
 import pytest
+from starlette.responses import Response
 
 from srdiff.bundle import Bundle
 from srdiff.service.limits import Limits
@@ -19,22 +20,28 @@ from srdiff.service.service import Service
 
 from .conftest import wait_for
 
-LIMITS = Limits(connections=4, head_seconds=1.0)
+LIMITS = Limits(connections=4, head_seconds=1.0, unread_seconds=2.0)
+LARGE = bytes(range(256)) * (64 << 12)  # 64 MiB, more than systems hold for a socket
 GET = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 @pytest.fixture
-def port(bundles: dict[str, Bundle]) -> Iterator[int]:
+def server(bundles: dict[str, Bundle]) -> Iterator[Server]:
     service = Service(bundles, [dict], LIMITS)
     server = Server(configured(service, "127.0.0.1", 0, None, True), service)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:
         wait_for(lambda: server.started)
-        yield server.servers[0].sockets[0].getsockname()[1]
+        yield server
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+@pytest.fixture
+def port(server: Server) -> int:
+    return server.servers[0].sockets[0].getsockname()[1]
 
 
 def connected(port: int) -> socket.socket:
@@ -100,3 +107,40 @@ def test_too_many_are_told_so_and_it_recovers(port: int) -> None:
                 return b" 200 " in asked(connection, b"/openapi.json")[0]
 
         wait_for(recovered, 20)
+
+
+@pytest.fixture
+def large(server: Server) -> None:
+    """Whatever is asked for is large."""
+    server.config.loaded_app = Response(LARGE)
+
+
+def held(server: Server) -> int:
+    """Bytes of answers in the process, for all connections together."""
+    return sum(connection.transport.get_write_buffer_size() for connection in server.server_state.connections)
+
+
+def test_one_that_does_not_read_holds_little_and_is_closed(server: Server, port: int, large: None) -> None:
+    with connected(port) as connection:
+        connection.sendall(GET % b"/")
+        wait_for(lambda: held(server) > 0)
+        most, began = 0, time.monotonic()
+        while server.server_state.connections and time.monotonic() < began + 10:
+            most = max(most, held(server))
+            time.sleep(0.01)
+        assert 0 < most <= 1 << 18
+        assert LIMITS.unread_seconds / 2 < time.monotonic() - began < 10
+
+
+def test_one_that_reads_slowly_gets_all(server: Server, port: int, large: None) -> None:
+    answer = bytearray()
+    with connected(port) as connection:
+        connection.sendall(GET % b"/")
+        began = time.monotonic()
+        while part := connection.recv(1 << 20):
+            answer += part
+            if answer.endswith(LARGE):
+                break
+            time.sleep(0.05)
+    assert time.monotonic() - began > LIMITS.unread_seconds, "slow enough to be told from one that does not read"
+    assert answer.partition(b"\r\n\r\n")[2] == LARGE

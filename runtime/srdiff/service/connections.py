@@ -1,4 +1,4 @@
-"""Connections are bounded in number, and each in the seconds until it asks for something."""
+"""Connections are bounded in number, and each in the seconds until it asks, and until it takes what it asked for."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from .limits import Limits
 
 # Of a request's scope: it came over more connections than there may be.
 CROWDED = "crowded"
+# Of an answer, handed to the system at a time: what a connection holds that nobody reads is twice this at most.
+_PIECE = 1 << 16
 
 
 def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
-    """uvicorn's protocol, which by itself waits for a first request, and for the rest of any head, for ever."""
+    """uvicorn's protocol, which by itself waits for ever: for a request, the rest of its head, a reader of the answer.
+
+    It also holds as much of an unread answer as it is given at once, so it is given pieces.
+    """
 
     class Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             self._patience: asyncio.TimerHandle | None = None
+            self._unread: asyncio.TimerHandle | None = None
             self._await_head()
 
         def data_received(self, data: bytes) -> None:
-            self.app = self.config.loaded_app
+            self.app = _in_pieces(self.config.loaded_app)
             if len(self.connections) > limits.connections:
                 self.app = _crowded(self.app)
             super().data_received(data)
@@ -33,23 +39,50 @@ def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
             super().on_response_complete()
             self._await_head()
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._unread = self.loop.call_later(limits.unread_seconds, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            _forget(self._unread)
+
         def connection_lost(self, error: Exception | None) -> None:
-            self._forget_patience()
+            _forget(self._patience)
+            _forget(self._unread)
             super().connection_lost(error)
 
         def _await_head(self) -> None:
-            self._forget_patience()
+            _forget(self._patience)
             self._patience = self.loop.call_later(limits.head_seconds, self._lose_patience)
-
-        def _forget_patience(self) -> None:
-            if self._patience is not None:
-                self._patience.cancel()
 
         def _lose_patience(self) -> None:
             if self.cycle is None or self.cycle.response_complete:  # nothing has been asked since
-                self.transport.close()
+                self.transport.close()  # once the last answer is read
+                self._patience = self.loop.call_later(limits.unread_seconds, self.transport.abort)
 
     return Bounded
+
+
+def _forget(timer: asyncio.TimerHandle | None) -> None:
+    if timer is not None:
+        timer.cancel()
+
+
+def _in_pieces(app: ASGIApp) -> ASGIApp:
+    """The same application, whose next piece waits until the last was taken."""
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        async def pieces(message: Message) -> None:
+            body = message.get("body", b"")
+            last = max(len(body) - 1, 0) // _PIECE * _PIECE
+            for start in range(0, last, _PIECE):
+                await send({**message, "body": body[start : start + _PIECE], "more_body": True})
+            await send({**message, "body": body[last:]} if last else message)
+
+        await app(scope, receive, pieces)
+
+    return slow
 
 
 def _crowded(app: ASGIApp) -> ASGIApp:

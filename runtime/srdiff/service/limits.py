@@ -31,6 +31,7 @@ class Limits:
         left_seconds: a job whose listeners have all left is given up after these.
         connections: open at a time.
         head_seconds: in which a request's head has to arrive, from the connection or the answer before.
+        unread_seconds: in which a client has to take the next 64 KiB of an answer.
 
     Raises:
         OptionError: a bound below 1, or a line of less than no length.
@@ -50,6 +51,7 @@ class Limits:
     left_seconds: float = 15.0
     connections: int = 512
     head_seconds: float = 10.0
+    unread_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
