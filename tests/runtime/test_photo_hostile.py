@@ -190,6 +190,11 @@ def test_a_flood_of_packed_text_is_refused_before_it_is_inflated_again_and_again
     assert sum(inflated) <= (64 << 20) + 1
 
 
+def test_more_chunks_than_anybody_writes_are_refused() -> None:
+    data = png_bytes(noise(3))
+    assert "chunks; save it anew" in refused(data[:33] + 250_000 * chunk(b"noTe", b"") + data[33:])
+
+
 def test_exif_that_claims_more_than_it_has_costs_no_picture() -> None:
     tags = [(40_000 + number, 7, 400_000, 100) for number in range(400)]
     data = png_bytes(noise(3))

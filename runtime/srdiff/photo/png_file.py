@@ -16,6 +16,7 @@ from ..errors import ImageError
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PIECE = 1 << 20
 _MAX_KEPT = 64 << 20  # bytes
+_MAX_CHUNKS = 250_000  # 2 GB of pixels in the 8 KiB that most writers put into a chunk; read in seconds
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # Adam7
 # By colour type: Pillow's mode, and its names for a picture of the high bytes and one of the low bytes of samples of
@@ -61,15 +62,18 @@ def check_png(stream: BinaryIO, header: PngHeader, name: str, kinds: Container[b
     """Every chunk's CRC, and the size of what a 16-bit picture inflates to; gives the chunks of some kinds.
 
     Raises ImageError where a CRC is wrong, the file ends early, there is more than IHDR announces, or the chunks to
-    give are larger than any that people make.
+    give are larger, or all chunks more, than any that people make.
     """
     stream.seek(len(SIGNATURE))
     inflate = zlib.decompressobj()
-    inflated, room = 0, _MAX_KEPT
+    inflated, room, chunks = 0, _MAX_KEPT, 0
     found = []
     kind = b""
     while kind != b"IEND":
         head = stream.read(8)
+        chunks += 1
+        if chunks > _MAX_CHUNKS:
+            raise ImageError(f"{name} has more than {_MAX_CHUNKS:,} chunks; save it anew with another program")
         if len(head) < 8:
             raise ImageError(f"{name} is damaged or cut short (no IEND at its end); give a complete file")
         left, kind = struct.unpack(">I4s", head)
