@@ -133,7 +133,7 @@ def _opened(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
     """Its pictures are not too large, and as many as the file says."""
     png = png_header(stream.read(32))
     if png is None:
-        image = open_image(stream, ["GIF", "WEBP"])
+        image = open_image(stream, ["GIF", "WEBP"], name)
         _refuse_large(name, image.size, max_pixels)
     else:
         _refuse_large(name, (png.width, png.height), max_pixels)
