@@ -124,6 +124,22 @@ def test_a_manifest_with_a_wrong_entry(copy, change):
     refused(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda manifest: manifest.update(format_version=0), "never existed"),
+        (lambda manifest: manifest.update(format_version=True), "never existed"),
+        (lambda manifest: manifest.update(checkpoint="weights.ckpt"), "does not list weights.ckpt"),
+        (lambda manifest: manifest["files"].update(more={"sha256": "", "size": (2 << 30) + 1}), "more than 2 GiB"),
+    ],
+)
+def test_what_is_wrong_in_a_manifest_is_said(copy, change, words):
+    with (copy / "more").open("wb") as file:
+        file.truncate((2 << 30) + 1)  # takes no room on the disk
+    edit(copy, change)
+    assert words in refused(copy)
+
+
 def test_a_pickled_time_bias_is_not_unpickled(copy):
     np.save(copy / "time_bias.npy", np.array([object()]), allow_pickle=True)
     rehash(copy, "time_bias.npy")

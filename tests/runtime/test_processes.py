@@ -50,6 +50,16 @@ for work, child in children:
 """
 
 
+def test_another_process_is_told_what_was_chosen_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not left to choose again: with another memory or CPU it would make other pixels."""
+    monkeypatch.chdir(GOLDEN.parent)
+    upscaler = Upscaler.from_bundle(GOLDEN.name, "cpu", threads=1)
+    _, (place, device, engine, precision, threads, tile, overlap, _) = upscaler.__reduce__()
+    assert (place, device, threads) == (GOLDEN.resolve(), "cpu", 1)
+    assert (engine, precision) == (upscaler.engine.name, upscaler.engine.precision)
+    assert (tile, overlap) == (upscaler.tile, upscaler.overlap)
+
+
 @pytest.fixture(params=["openvino", "onnxruntime"])
 def engine(request: pytest.FixtureRequest) -> str:
     if find_spec(request.param) is None:
