@@ -39,10 +39,10 @@ class CompiledGraphs:
                 f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
                 f"export with --format {engine.graph_format}"
             )
+        # Graphs of several sizes may lie in one file.
+        files = {name: bundle.read(name) for name in {name for pair in pairs for name in (pair.encoder, pair.step)}}
         # By static shape; the only key is None where the graphs take any size.
-        self._models = {
-            pair.lr_shape: {ENCODER: bundle.read(pair.encoder), STEP: bundle.read(pair.step)} for pair in pairs
-        }
+        self._models = {pair.lr_shape: {ENCODER: files[pair.encoder], STEP: files[pair.step]} for pair in pairs}
         self.static = [shape for shape in self._models if shape is not None]
         self._compiled: OrderedDict[tuple[str, int, int], Future[Graph]] = OrderedDict()
         self._begin()

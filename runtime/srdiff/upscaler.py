@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from math import gcd
 from pathlib import Path
 from pickle import PicklingError
 from typing import Any, Mapping
@@ -31,7 +30,7 @@ from .resize import bicubic
 from .samplers import Plan, Sampler
 from .sampling import Sampling
 from .strips import in_strips
-from .tiles import choose_tile, cut, fit_tile, fit_window, tile_overlap, tile_within
+from .tiles import choose_tile, cut, fit_tile, fit_window, least_tile, tile_overlap, tile_within
 from .whole import whole
 
 # Where the engine's need of memory is not known.
@@ -65,10 +64,11 @@ class Upscaler:
         self.threads = engine.threads or usable_cpus()
         self._graphs = CompiledGraphs(bundle, engine)
         manifest = bundle.manifest
-        self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
+        self._multiple = manifest.lr_multiple
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
-        own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
-        self.tile = self._default_tile() if tile is None else whole("tile", tile, 1)
+        default = -(-DEFAULT_OVERLAP // self._multiple) * self._multiple
+        own = default if manifest.overlap is None else manifest.overlap
+        self.tile = self._default_tile(own) if tile is None else whole("tile", tile, 1)
         self.overlap = own if overlap is None else whole("overlap", overlap, 0)
         fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
         self._time_bias = bundle.time_bias()
@@ -255,12 +255,13 @@ class Upscaler:
             return ENCODER, STEP, COND
         return HEAD, REST, FEATURES
 
-    def _default_tile(self) -> int:
-        if self.engine.workspace is None:
-            return DEFAULT_TILE
-        bytes_per_pixel = self.engine.workspace * self.bundle.manifest.cond_channels
-        side = tile_within(usable_memory(), bytes_per_pixel, self.scale)
-        return max(side, self._multiple) // self._multiple * self._multiple
+    def _default_tile(self, overlap: int) -> int:
+        """The largest that fits into memory, and one at least that such an overlap fits into."""
+        side = DEFAULT_TILE
+        if self.engine.workspace is not None:
+            bytes_per_pixel = self.engine.workspace * self.bundle.manifest.cond_channels
+            side = tile_within(usable_memory(), bytes_per_pixel, self.scale)
+        return max(side // self._multiple * self._multiple, least_tile(overlap, self._multiple))
 
     def _padded(self, size: int) -> int:
         return max(self._minimum, -(-size // self._multiple) * self._multiple)
