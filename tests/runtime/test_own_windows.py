@@ -58,5 +58,5 @@ def test_windows_that_somebody_asks_for_are_refused_where_they_do_not_go() -> No
     for windows in ({"overlap": 600}, {"overlap": 9, "tile": 128}, {"tile": 64}):
         bundle = golden_bundle()
         bundle.manifest = replace(bundle.manifest, scale=1)
-        with pytest.raises(OptionError, match="was asked for.*: take"):
+        with pytest.raises(OptionError, match=r"was asked for.*: take"):
             opened(bundle, **windows)
