@@ -20,6 +20,7 @@ from .onnx_check import check_onnx
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST = 16 << 20  # bytes; those that were exported have 20 kB
 MAX_GRAPH = 2 << 30  # bytes, as a protocol buffer's
+MAX_BUNDLE = 4 << 30  # bytes, of one that is fetched or unpacked; those of the largest networks have 60 MB
 _NPY_HEADER = 10  # bytes before the header's text: magic, version, length
 TIME_BIAS_NAME = "time_bias.npy"
 
