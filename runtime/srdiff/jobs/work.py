@@ -13,7 +13,7 @@ import numpy as np
 
 from ..atomic_files import make_folder, require_writable
 from ..diversity import Wanted
-from ..errors import OptionError, OutputError, SRDiffError, one_line
+from ..errors import OptionError, OutputError, SRDiffError, Stopped, one_line
 from ..photo.photo import Photo
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.unkept import unkept
@@ -220,6 +220,8 @@ class Piece:
         started = time.perf_counter()
         try:
             yield
+        except Stopped:
+            raise
         except SRDiffError as error:
             self._error = _naming(self.job, error)
         except (OSError, MemoryError, RecursionError, UnicodeError) as error:
