@@ -181,7 +181,7 @@ class Manifest:
             return Sampler(**given) if given else self.presets[self.default_preset]
         if given:
             raise OptionError(f"preset {preset!r} was named beside {', '.join(given)}; leave out the one or the other")
-        if preset not in self.presets:
+        if preset not in tuple(self.presets):
             raise OptionError(f"{self.name} has no preset {preset!r}; choose one of {', '.join(self.presets)}")
         return self.presets[preset]
 

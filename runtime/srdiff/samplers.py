@@ -189,7 +189,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         for what, value, known in (("sampler", self.name, SAMPLERS), ("spacing", self.spacing, SPACINGS)):
-            if value not in known:
+            if value not in tuple(known):  # a list has no hash
                 raise OptionError(f"{what} is {value!r}; choose one of {', '.join(known)}")
         if self.steps is not None:
             object.__setattr__(self, "steps", whole("steps", self.steps))  # NumPy's numbers are no JSON

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from pickle import PicklingError
-from typing import Any, Mapping
+from typing import Any, Mapping, TypeVar
 
 import numpy as np
 
@@ -41,6 +41,9 @@ DEFAULT_OVERLAP = 32
 BAND, LEAST_ROWS = 64, 8
 # LR pixels below which another thread costs more time than it saves.
 LEAST_STRIP = 1 << 13
+
+
+U = TypeVar("U", bound="Upscaler")
 
 
 class Upscaler:
@@ -79,11 +82,11 @@ class Upscaler:
         """Into another process go the arguments alone; there the same engine is opened at the same precision."""
         if self._reopen is None:
             raise PicklingError("this Upscaler was made around an open engine; make it with Upscaler.from_bundle")
-        return Upscaler.from_bundle, self._reopen
+        return type(self).from_bundle, self._reopen
 
     @classmethod
     def from_bundle(
-        cls,
+        cls: type[U],
         path: Path | str | None = None,
         device: str = "auto",
         engine: str = "auto",
@@ -92,7 +95,7 @@ class Upscaler:
         tile: int | None = None,
         overlap: int | None = None,
         engine_options: Mapping[str, str] | None = None,
-    ) -> Upscaler:
+    ) -> U:
         """Open a bundle.
 
         Args:
@@ -109,6 +112,7 @@ class Upscaler:
             BundleError: the bundle is damaged or not one.
             DeviceError: the engine or device is not available here.
             OptionError: an argument is outside what it may be.
+            PackageError: the engine that is named needs a package that is not installed.
         """
         bundle = Bundle(bundle_folder(path))
         opened = open_for(bundle, engine, device, precision, threads, engine_options)
@@ -148,6 +152,7 @@ class Upscaler:
             What came in, ``scale`` times as large: a PIL image with its profile, EXIF and dpi, or an array.
 
         Raises:
+            BundleError: the model fails while it runs, or gives values that are not finite.
             ImageError: the image is of a kind that is not taken.
             OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any but
                 fidelity for a student.
