@@ -68,10 +68,6 @@ class CompiledGraphs:
                 graph.set_exception(error)
         return graph.result()
 
-    def names(self) -> list[str]:
-        """Of the graphs that are compiled, one for each shape."""
-        return [name for name, *_ in self._compiled]
-
     def inherited(self) -> list[object]:
         """What a forked child must not free; a compilation that was under way when it began never ends there."""
         self._begin()

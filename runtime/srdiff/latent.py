@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .errors import ImageError, OptionError
+from .manifest import CLAMP_LIMIT
 from .model_names import MANY_STEPS
 from .noise import NoiseSource, philox_noise
 from .photo.bleed import bled
@@ -100,7 +101,7 @@ def fuse(
         )
     lr_up = manifest.lr_up.apply(photo.pixels, height, width)
     hr = to_signed(picture.pixels)
-    residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -1, 1)
+    residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -CLAMP_LIMIT, CLAMP_LIMIT)
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]

@@ -24,7 +24,7 @@ PREDICTIONS = ("eps", "x0")
 # What commands and requests call the arguments of Manifest.sampler, in its order.
 WISHES = ("preset", "sampler", "steps", "eta", "spacing", "fidelity")
 MAY_BE_NONE = ("overlap", "student_steps")
-CLAMP_LIMIT = 1.0
+CLAMP_LIMIT = 1.0  # x_0 is clamped to -1 to 1
 # Of what a manifest says: the least that works, and the most that a network could have.
 LIMITS = {
     "scale": (1, 64),

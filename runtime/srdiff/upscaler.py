@@ -17,6 +17,7 @@ from .engines import Engine, Graph
 from .forking import keep_in_children
 from .graph_io import COND, ENCODER, FEATURES, HEAD, JOINED, LR, REST, STEP
 from .machine import usable_cpus, usable_memory
+from .manifest import CLAMP_LIMIT
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
 from .opening import open_for
@@ -189,7 +190,7 @@ class Upscaler:
 
         def put_together(top: int, rows: int) -> None:
             band = slice(top * scale, (top + rows) * scale)
-            hr = np.clip(x0[:, band], -1, 1)
+            hr = np.clip(x0[:, band], -CLAMP_LIMIT, CLAMP_LIMIT)
             hr /= np.float32(manifest.res_rescale)
             hr += manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
             np.clip(hr, -1, 1, out=hr)

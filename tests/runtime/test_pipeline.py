@@ -188,7 +188,8 @@ def test_a_result_larger_than_the_room_goes_alone(folder, small_upscaler, monkey
 
 def test_workers_are_measured_and_said(small_upscaler, monkeypatch):
     """Two that are twice as fast are taken, and not four that are as fast as two."""
-    monkeypatch.setattr("srdiff.batch.workers.usable_cpus", lambda: 8)
+    for module in ("batch.workers", "machine"):
+        monkeypatch.setattr(f"srdiff.{module}.usable_cpus", lambda: 8)
     monkeypatch.setattr("srdiff.batch.workers.rate", lambda team, *_: {1: 5.0, 2: 10.0, 4: 10.1}[len(team)])
     asked = []
     pixels = typical([], 1)

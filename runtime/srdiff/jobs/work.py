@@ -169,7 +169,7 @@ class Piece:
         self._frames, self._unkept = photo.frames, tuple(unkept(photo, self.job.format))
         if settings.crop is not None:
             photo = settings.crop.apply(photo)
-        self._shrink_to = result_size(scale, photo, settings)
+        self._shrink_to = result_size(scale, photo.pixels.shape, settings)
         check_storable(photo, self.job.format, scale, self._shrink_to)
         if self.job.target is not None:
             require_writable(self.job.target)
@@ -243,9 +243,10 @@ def attempt(
     return piece.outcome()
 
 
-def result_size(scale: int, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
-    """(height, width) to shrink the result of a model of this scale to; None leaves it as it is."""
-    height, width = photo.pixels.shape[:2]
+def result_size(scale: int, shape: tuple[int, ...], settings: JobSettings) -> tuple[int, int] | None:
+    """(height, width) to shrink the result of a model of this scale to, for an image [h, w] or [h, w, 3]; None leaves
+    it as it is. Raises OptionError where more is asked for than the model makes."""
+    height, width = shape[:2]
     full = (height * scale, width * scale)
     if settings.scale is not None:
         if settings.scale > scale:

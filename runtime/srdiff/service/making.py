@@ -49,7 +49,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     sampler = settings.sampler or manifest.sampler()
     room = room_for(len(manifest.plan(sampler)) * settings.wanted.samples)
     sent, photo = photo, room.fit(photo, wish.shrink)
-    size = result_size(upscaler.scale, photo, settings)
+    size = result_size(upscaler.scale, photo.pixels.shape, settings)
     check_storable(photo, wish.format, upscaler.scale, size)
     facts = {
         "SRDiff-Model": wish.model,
@@ -89,7 +89,7 @@ def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Ca
         job.tell(progress, lambda: Preview(photo.pixels, upscaler.bundle.manifest))
         before = time.perf_counter()
 
-    size = result_size(upscaler.scale, photo, wish.settings)
+    size = result_size(upscaler.scale, photo.pixels.shape, wish.settings)
     parts: dict[str, bytes] = {}
     made = wish.settings.wanted.make(upscaler, photo, wish.settings.seed, wish.settings.sampler, watch)
     for name, result in zip(wish.part_names, made):
