@@ -106,7 +106,7 @@ class Upscaler:
             tile, overlap: images of more pixels than a square of this side, in LR pixels, run in overlapping windows
                 of at most as many; memory follows it. None takes the largest, 128 to 512, that needs an eighth of the
                 memory this process may use. Graphs of static shapes (MindIR) run in windows of those instead. An
-                overlap of None is the bundle's own, or 32.
+                overlap of None is the bundle's own, or 32, rounded up to what the model takes.
             engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
         Raises:
