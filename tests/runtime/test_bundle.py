@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from srdiff.batch.pins import pins_of
 from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
+from srdiff.jobs.work import JobSettings
 from srdiff.lr_up import LrUpRecipe
 from srdiff.manifest import FORMAT_VERSION
+from srdiff.upscaler import Upscaler
 from tests.conftest import Golden
 
 from ..models import SMALL
@@ -40,6 +44,17 @@ def test_a_manifest_survives_writing_and_reading():
     bundle = Bundle(SMALL)
     again = type(bundle.manifest).from_json(json.loads(bundle.manifest.to_json({})))
     assert again == bundle.manifest
+
+
+def test_a_model_that_is_open_is_pinned_as_it_was_opened(copy: Path) -> None:
+    upscaler = Upscaler.from_bundle(copy, engine="onnxruntime", device="cpu")
+    expected = hashlib.sha256((copy / "manifest.json").read_bytes()).hexdigest()
+    pins = pins_of(upscaler, JobSettings())
+    edit(copy, lambda manifest: manifest.update(name="another"))
+    assert pins["bundle"] == expected != Bundle(copy).digest
+    assert pins_of(upscaler, JobSettings()) == pins
+    shutil.rmtree(copy)
+    assert pins_of(upscaler, JobSettings()) == pins
 
 
 @pytest.mark.parametrize("name", ["step.onnx", "encoder.onnx", "time_bias.npy"])

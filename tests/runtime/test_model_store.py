@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import ssl
 import threading
 import zipfile
@@ -336,14 +337,20 @@ def test_an_address_is_checked_resumed_and_never_taken_unasked(
     assert "was not fetched" in models("add", "http://127.0.0.1:1/x.zip", "--sha256", sha256, code=2)
 
 
+@pytest.mark.parametrize("where", ["urllib.request.urlopen", "http.client.HTTPResponse.read"])
+@pytest.mark.parametrize("error", [ssl.SSLError(1, "bad record mac"), socket.timeout("timed out"), OSError(65, "no")])
 def test_a_connection_that_fails_is_not_called_unwritable(
-    models: Models, store: Path, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    where: str, error: OSError, models: Models, store: Path, site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = zipped(tmp_path / "site" / "far.zip")
-
-    def fails(*_: object) -> bytes:
-        raise ssl.SSLError(1, "bad record mac")
-
-    monkeypatch.setattr("http.client.HTTPResponse.read", fails)
+    monkeypatch.setattr(where, mock.Mock(side_effect=error))
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
     assert "was not fetched: " in models("add", f"{site}/far.zip", "--sha256", sha256, code=2)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[", "http://a..b/x.zip", "http://127.0.0.1:1/ü.zip", "http://127.0.0.1:x/x.zip"]
+)
+def test_what_is_no_address_is_a_sentence(url: str, models: Models, store: Path) -> None:
+    assert "which is no address" in models("add", url, "--name", "far", "--sha256", "0" * 64, code=2)
+    assert not store.exists()

@@ -93,6 +93,14 @@ def test_pickled_it_reopens_with_the_same_settings(
     assert (found == upscaler.upscale(PIXELS, 3, 2)).all()
 
 
+class Own(Upscaler):
+    """A program's own, with its methods."""
+
+
+def test_one_of_a_subclass_comes_back_as_one(engine: str) -> None:
+    assert type(pickle.loads(pickle.dumps(Own.from_bundle(GOLDEN, engine=engine)))) is Own
+
+
 def test_one_around_an_engine_says_what_to_do(engine: str) -> None:
     made = Upscaler.from_bundle(GOLDEN, engine=engine)
     with pytest.raises(pickle.PicklingError, match=r"Upscaler\.from_bundle"):

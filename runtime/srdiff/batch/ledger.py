@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
@@ -12,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..file_hash import sha256_of
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE, FAILED
 from ..looking import is_folder
@@ -284,12 +284,3 @@ def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:
     after = path.stat()
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     return FileRecord(name, digest if same else None, before.st_size, before.st_mtime_ns, found)
-
-
-def sha256_of(path: Path) -> str:
-    """Raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
-    return digest.hexdigest()

@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..file_hash import sha256_of
 from ..jobs.identity import same_file
 from ..jobs.targets import Job
 from ..jobs.work import JobSettings, Outcome
-from .ledger import Entry, FileRecord, record_of, sha256_of
+from .ledger import Entry, FileRecord, record_of
 
 
 @dataclass(frozen=True)

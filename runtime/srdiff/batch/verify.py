@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 from ..errors import OutputError, SRDiffError
+from ..file_hash import sha256_of
 from ..jobs.sources import Source
 from ..jobs.targets import Job
 from ..jobs.work import FAILED, Outcome
-from .ledger import Entry, FileRecord, Ledger, sha256_of
+from .ledger import Entry, FileRecord, Ledger
 
 VERIFIED = "verified"
 

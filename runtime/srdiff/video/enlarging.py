@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from itertools import islice
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Iterator
 from ..atomic_files import atomic_file, require_writable
 from ..atomic_folders import kept_if_filled
 from ..batch.pins import Pins, pins_of
+from ..file_hash import sha256_of
 from ..jobs.work import JobSettings
 from ..progress import Progress
 from ..unfinished_files import remove_leftovers
@@ -116,16 +116,12 @@ def _pins(film: Film, part: Part, coding: Coding, upscaler: Upscaler, settings: 
     """All that decides a piece's bytes besides its frames' times. The end is none of them: a film can be ended earlier
     once it turns out to be damaged.
     """
-    digest = hashlib.sha256()
-    with film.path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
     pins = pins_of(upscaler, settings)
     libraries = {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
     pins["versions"] = {**pins["versions"], "av": av.__version__, **libraries}
     return {
         **pins,
-        "input": digest.hexdigest(),
+        "input": sha256_of(film.path),
         "start": None if part.start is None else str(part.start),
         "coding": coding.label,
         "piece": PIECE,

@@ -59,14 +59,13 @@ class FrameMaker:
             OptionError: the settings ask for more than the model gives.
         """
         scale = self._upscaler.scale
-        blank = Photo(np.broadcast_to(np.uint8(0), (height, width, 3)))
-        high, wide = result_size(scale, blank, self._settings) or (height * scale, width * scale)
+        high, wide = result_size(scale, (height, width), self._settings) or (height * scale, width * scale)
         return wide, high
 
     def make(self, photo: Photo, watch: Watch | None = None) -> Photo:
         """The result for a frame; that of the one before where it is the same."""
         if self._last is None or not _same(self._last[0], photo):
-            size = result_size(self._upscaler.scale, photo, self._settings)
+            size = result_size(self._upscaler.scale, photo.pixels.shape, self._settings)
             result = self._upscaler.enlarge(photo, self._settings.seed, self._settings.sampler, watch)
             self._last = photo, result if size is None else shrunk(result, *size)
         return self._last[1]
