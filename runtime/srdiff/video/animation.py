@@ -119,6 +119,8 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
 
         made.append(_picture(maker.make(photo, watch)))
         tell(number + 1, 0, total)
+    if len({picture.mode for picture in made}) > 1:
+        made = [picture.convert("RGBA") for picture in made]
     unkept = _not_carried(animation, format)
     if format == "GIF":
         made, lost = _with_palette(made)
@@ -276,11 +278,8 @@ def _save(pictures: list[Image.Image], animation: Animation, format: str, path: 
     if format == "GIF":
         transparent = any("transparency" in picture.info for picture in pictures)
         options.update(optimize=False, disposal=2 if transparent else 0)
+    elif format == "WEBP":
+        options.update(lossless=animation.lossless, quality=95, method=4)
     else:
-        if len({picture.mode for picture in pictures}) > 1:
-            pictures = [picture.convert("RGBA") for picture in pictures]
-        if format == "WEBP":
-            options.update(lossless=animation.lossless, quality=95, method=4)
-        else:
-            options.update(disposal=0, blend=0)
+        options.update(disposal=0, blend=0)
     pictures[0].save(path, format, save_all=True, append_images=pictures[1:], **options)

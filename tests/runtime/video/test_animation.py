@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 import skimage.data
 from click.testing import Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from srdiff.jobs.work import JobSettings
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
-from srdiff.video.animation import FORMATS, _picture, _save, _ticked, read_animation
+from srdiff.video.animation import FORMATS, _picture, _save, _ticked, enlarge_animation, read_animation
 
 from ..pictures import SRGB, chunk
 
@@ -87,6 +89,31 @@ def test_pictures_times_and_repetitions(
         assert off.mean() < 20 if result == "b.gif" else off.max() == 0
     assert ("255 colours" in said) == (result == "b.gif")
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.sets(st.integers(0, 5), max_size=3), min_size=2, max_size=4),
+    st.sampled_from([".gif", ".webp", ".png"]),
+    st.integers(0, 2),
+)
+def test_holes_are_where_they_were_whichever_pictures_have_some(
+    upscaler: Upscaler, tmp_path_factory: pytest.TempPathFactory, holes: list[set[int]], target: str, plays: int
+) -> None:
+    """Some pictures without any, among others with some; all differ."""
+    place = tmp_path_factory.mktemp("holes")
+    frames = []
+    for number, columns in enumerate(holes):
+        alpha = np.full((8, 48), 255, np.uint8)
+        for column in columns:
+            alpha[:, 8 * column : 8 * column + 8] = 0
+        frames.append(Image.fromarray(np.dstack([PHOTO[60:68, 100 + number : 148 + number], alpha])))
+    source = animation(place / "a.png", frames, duration=40, loop=plays)
+    job = JobSettings(sampler=Sampler(steps=1))
+    enlarge_animation(source, place / f"b{target}", upscaler, job, lambda *_: None)
+    after, durations, _ = shown(place / f"b{target}")
+    seen = [{column for column in range(6) if frame[16, 32 * column + 16, 3] == 0} for frame in after]
+    assert (seen, durations) == (holes, [40] * len(holes))
 
 
 def test_a_gif_that_does_not_repeat_does_not(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
