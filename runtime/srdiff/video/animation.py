@@ -24,7 +24,7 @@ from ..photo.png_output import MAX_PACKED
 from ..progress import Progress
 from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
-from .frames import FrameMaker, Made, Tell
+from .frames import FrameMaker, Made, Tell, refuse_stream
 
 # As Pillow calls them, by suffix.
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
@@ -67,6 +67,7 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
             than a quarter of the memory.
     """
     name = str(path)
+    refuse_stream(path)
     with decoding(name):
         try:
             stream = path.open("rb")

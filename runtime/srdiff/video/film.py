@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,11 +12,8 @@ from ..errors import ImageError, OptionError
 from ..photo.read import DEFAULT_MAX_PIXELS
 from .colours import Colours, is_transparent
 from .library import av, reading, said
+from .source import Source
 
-# What is read. No playlists, which name other files and addresses, and no pictures.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,ivf,dv,h264,hevc,yuv4mpegpipe"
-)
 # Copied as they are; others are told not to be.
 COPIED = ("audio", "subtitle", "attachment")
 # Of the first frame, by the names that FFmpeg has for it; not written.
@@ -64,6 +61,7 @@ class Film:
 
     Attributes:
         name: for messages.
+        source: its file.
         container, stream: PyAV's.
         width, height: in pixels, as they are stored; ``matrix`` turns them, for players.
         colours: what it says of them.
@@ -73,19 +71,20 @@ class Film:
         unkept: what is not carried over, each in a few words.
 
     Raises:
-        ImageError: it is no film that is read here, damaged, or its frames are larger than ``max_pixels``.
+        ImageError: it is no film that is read here, damaged, changed while it is read, or its frames are larger than
+            ``max_pixels``.
         OptionError: nothing of it is within ``part``.
     """
 
     def __init__(self, path: Path, part: Part | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
-        self.path = path
         self.name = str(path)
         self._part = part or Part()
         self._max_pixels = max_pixels
         self._closing = ExitStack()
         try:
             with reading(self.name):
-                self.container = self._closing.enter_context(self._opened())
+                self.source = self._closing.enter_context(Source(path))
+                self.container = self._closing.enter_context(self.source.opened())
                 self._look()
         except BaseException:
             self._closing.close()
@@ -96,16 +95,6 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
-
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """The file from its beginning, which seeking does not always lead back to."""
-        # Opened here and not by FFmpeg, which takes names for addresses; and nothing that the file names is.
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-        with self.path.open("rb") as file, av.open(
-            file, container_options=options, metadata_errors="replace"
-        ) as container:
-            yield container
 
     def _moving(self, container: Any) -> Any:
         """The stream of moving pictures, told what it may take."""
@@ -138,7 +127,7 @@ class Film:
 
     def _shows_through(self) -> bool:
         """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
-        with self._opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
+        with self.source.opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
             return any(map(is_transparent, container.decode(self._moving(container))))
         return False
 
@@ -214,14 +203,14 @@ class Film:
     def _decoded(self) -> Iterator[Any]:
         """Frames from the part's start or before."""
         if self._part.start is not None:
-            with self._opened() as container:
+            with self.source.opened() as container:
                 frames = self._sought(container)
                 first = next(frames, None)
                 if first is not None:
                     yield first
                     yield from frames
                     return
-        with self._opened() as container:
+        with self.source.opened() as container:
             yield from self._checked(container)
 
     def _sought(self, container: Any) -> Iterator[Any]:
@@ -264,7 +253,7 @@ class Film:
         if not wanted:
             return
         start, end = self.span
-        with reading(self.name), self._opened() as container:
+        with reading(self.name), self.source.opened() as container:
             for packet in container.demux([container.streams[number] for number in wanted]):
                 if packet.size == 0 or (packet.pts is None and packet.dts is None):
                     continue  # what PyAV ends a stream with

@@ -51,6 +51,7 @@ def enlarge_to_pipe(source: Path | None, upscaler: Upscaler, settings: JobSettin
 
         pipe = _Pipe(film.stream, film.colours, FrameMaker(upscaler, settings))
         made = pipe.write(frames(), film.count, film.interlaced, tell)
+        film.source.stay()
         made.unkept.extend([*film.unkept, *(f"stream {stream.index} ({stream.type})" for stream in film.others)])
         if film.matrix is not None:
             made.unkept.append("the display matrix")
