@@ -10,7 +10,6 @@ import numpy as np
 from ..photo.photo import Photo
 from .library import av
 
-UNSPECIFIED = 2  # of matrix, primaries and transfer in H.273
 BT601, BT709 = 6, 1
 LIMITED, FULL = 1, 2
 # H.273's matrices by the numbers that swscale has for them.

@@ -68,7 +68,8 @@ def enlarge_film(
                 film.source.stay()
             pieces.remove()
         seconds = time.perf_counter() - started
-        return Made(count, kept, (width, height), coding.label, film.unkept, film.interlaced, seconds)
+        unkept = [*film.unkept, *coding.unkept]
+        return Made(count, kept, (width, height), coding.label, unkept, film.interlaced, seconds)
 
 
 def _make(film: Film, coding: Coding, maker: FrameMaker, pieces: Pieces, tell: Tell) -> tuple[int, int, int]:

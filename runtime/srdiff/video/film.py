@@ -68,7 +68,6 @@ class Film:
         time_base: seconds that times count in.
         rate: frames per second, on average.
         matrix: the nine numbers of its display matrix, or None.
-        unkept: what is not carried over, each in a few words.
 
     Raises:
         ImageError: it is no film that is read here, damaged, changed while it is read, or its frames are larger than
@@ -123,7 +122,8 @@ class Film:
         self.interlaced = first.interlaced_frame
         self._format = first.format.name
         self._origin = Fraction(self.container.start_time or 0, av.time_base)
-        self.unkept = self._not_carried(first)
+        self._unkept = self._not_carried(first)
+        self._damaged: list[float] = []  # seconds
 
     def _shows_through(self) -> bool:
         """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
@@ -149,6 +149,13 @@ class Film:
         if self.stream.metadata.get("alpha_mode") == "1" and not self.colours.alpha:
             unkept.append("transparency, which its decoder does not give")
         return unkept
+
+    @property
+    def unkept(self) -> list[str]:
+        """What is not carried over, each in a few words; of damage, what :meth:`shots` has met."""
+        count = len(self._damaged)
+        words = [f"what {count} damaged frames showed (the first at {self._damaged[0]:.2f} s)"] if count else []
+        return self._unkept + words
 
     @property
     def others(self) -> list[Any]:
@@ -196,6 +203,8 @@ class Film:
                 last = time
                 if self._part.start is None or time * self.time_base >= self.shift:
                     begun = True
+                    if frame.is_corrupt:
+                        self._damaged.append(float(time * self.time_base - self._origin))
                     yield Shot(frame, time - shift, frame.duration or usual)
         if not begun:
             raise OptionError(f"{self.name} has no frame in this part; give another start or end")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import pytest
+from click.testing import Result
 
 pytest.importorskip("av")
 
@@ -123,3 +126,16 @@ def test_transparency_is_named_where_no_codec_keeps_it(suffix: str, upscaler: Up
 def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", STEADY[:3], codec="ffv1", format="yuv420p10le")
     assert "yuv420p10le" in made(upscaler, source, tmp_path / "out.mp4").coding
+
+
+@pytest.mark.parametrize("format", ["yuv420p10le", "yuv422p12le", "gbrp12le"])
+@pytest.mark.parametrize("target", ["out.mkv", "-"])
+def test_bits_that_a_result_does_not_hold_are_said(
+    target: str, format: str, srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srdiff.video.pipe.output_bytes", io.BytesIO)
+    tags = (2, 2, 2, 0) if format.startswith("gbr") else (1, 1, 1, 1)
+    source = film(tmp_path / "in.mkv", STEADY[:2], codec="ffv1", format=format, tags=tags, sound=None)
+    words = ("-",) if target == "-" else (tmp_path / target, "--codec", "libx264")
+    said = srdiff_video(source, *words).output
+    assert (f"the depth of {format} (yuv4" in said) == ("12" in format)

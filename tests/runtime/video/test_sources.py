@@ -13,6 +13,8 @@ from click.testing import Result
 
 pytest.importorskip("av")
 
+import av
+
 from srdiff.errors import ImageError
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
@@ -79,3 +81,25 @@ def test_a_pipe_with_a_name_is_refused_and_not_waited_for(
     target = words[1] if words[1] == "-" else tmp_path / words[1]
     said = srdiff_video(tmp_path / words[0], target, code=2).output
     assert "is a pipe or a device, where one cannot go back; save it as a file" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", ["out.mkv", "-"])
+def test_damage_that_the_decoder_conceals_is_counted(
+    target: str, srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srdiff.video.pipe.output_bytes", io.BytesIO)
+    source = film(tmp_path / "in.mkv", frames=views(len(STEADY), 96, 64), sound=None)
+    with av.open(str(source)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    data = bytearray(source.read_bytes())
+    for packet in packets[6:8]:
+        middle = packet.pos + packet.size // 2
+        data[middle : middle + 8] = bytes(byte ^ 0x55 for byte in data[middle : middle + 8])
+    source.write_bytes(data)
+    with av.open(str(source)) as container:
+        times = [float(frame.time) for frame in container.decode(video=0) if frame.is_corrupt]
+    assert times
+    words = (source, target if target == "-" else tmp_path / target)
+    said = srdiff_video(*words).output
+    assert f"what {len(times)} damaged frames showed (the first at {times[0]:.2f} s)" in said
+    assert "damaged" not in srdiff_video(*words, "--end", times[0], "--overwrite").output
