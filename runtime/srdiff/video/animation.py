@@ -15,9 +15,10 @@ from ..atomic_files import atomic_file, make_folder, require_writable
 from ..errors import ImageError, OptionError
 from ..jobs.work import JobSettings
 from ..machine import usable_memory
+from ..photo.convert import eight_bit
 from ..photo.decoding import decoding, open_image
 from ..photo.photo import Photo
-from ..photo.png_file import check_png, png_header
+from ..photo.png_file import PngHeader, check_png, png_header
 from ..photo.png_metadata import PACKED
 from ..photo.png_open import open_png, png_frames
 from ..photo.png_output import MAX_PACKED
@@ -76,7 +77,8 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 f"{name} cannot be read ({error.strerror}); give an animation that you may read"
             ) from error
         with stream:
-            image = _opened(stream, name, max_pixels)
+            png = png_header(stream.read(32))
+            image = _opened(stream, png, name, max_pixels)
             count = getattr(image, "n_frames", 1)
             still = bool(image.info.get("default_image"))
             if count - still < 2:
@@ -89,7 +91,8 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 durations.append(float(image.info.get("duration") or 0))
             plays = _plays(image)
             extra = {key: image.info[key] for key in ("icc_profile", "exif", "xmp", "comment") if image.info.get(key)}
-            return Animation(photos, durations, plays, _lossless(image, stream), extra, still, _depth(path) == 16)
+            deep = png is not None and png.depth == 16
+            return Animation(photos, durations, plays, _lossless(image, stream), extra, still, deep)
 
 
 def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
@@ -132,9 +135,8 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
     return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)
 
 
-def _opened(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+def _opened(stream: BinaryIO, png: PngHeader | None, name: str, max_pixels: int) -> Image.Image:
     """Its pictures are not too large, and as many as the file says."""
-    png = png_header(stream.read(32))
     if png is None:
         image = open_image(stream, ["GIF", "WEBP"])
         _refuse_large(name, image.size, max_pixels)
@@ -177,9 +179,8 @@ def _refuse_result(source: Path, format: str, size: tuple[int, int], count: int)
 
 def _photo(image: Image.Image) -> Photo:
     """The picture that is shown now."""
-    if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
-        return Photo(np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2))
+    if image.mode.startswith("I"):  # 16-bit grey
+        return eight_bit(Photo(np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, axis=2)))
     samples = np.asarray(image.convert("RGBA"))
     alpha = np.ascontiguousarray(samples[..., 3])
     return Photo(np.ascontiguousarray(samples[..., :3]), None if alpha.min() == 255 else alpha)
@@ -192,13 +193,6 @@ def _lossless(image: Image.Image, stream: Any) -> bool:
     data = stream.read()
     first = data.find(b"ANMF")
     return data[first + 24 : first + 28] == b"VP8L"
-
-
-def _depth(path: Path) -> int:
-    """Bits of a sample, where it is a PNG's."""
-    with path.open("rb") as file:
-        head = file.read(25)
-    return head[24] if head.startswith(b"\x89PNG") and len(head) == 25 else 8
 
 
 def _picture(photo: Photo) -> Image.Image:

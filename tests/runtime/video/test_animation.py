@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Callable
@@ -20,8 +18,6 @@ from srdiff.jobs.work import JobSettings
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 from srdiff.video.animation import FORMATS, _picture, _save, _ticked, enlarge_animation, read_animation
-
-from ..pictures import SRGB, chunk
 
 PHOTO = skimage.data.astronaut()
 DURATIONS = [30, 120, 50, 200]
@@ -247,28 +243,3 @@ def test_more_repetitions_than_a_format_counts_are_said(srdiff_video: Callable[.
     assert "100000 repetitions (65536 are)" in srdiff_video(source, tmp_path / "b.gif").output
     assert "repetitions (" not in srdiff_video(source, tmp_path / "b.png").output
     assert [shown(tmp_path / f"b{suffix}")[2] for suffix in (".webp", ".gif", ".png")] == [65535, 65535, 100_000]
-
-
-def test_a_png_that_claims_more_pictures_than_it_holds_is_refused(
-    srdiff_video: Callable[..., Result], tmp_path: Path
-) -> None:
-    data = animation(tmp_path / "a.png", pictures()).read_bytes()
-    place = data.index(b"acTL") - 4
-    claim = chunk(b"acTL", struct.pack(">II", 1_000_000, 0))
-    (tmp_path / "a.png").write_bytes(data[:place] + claim + data[place + 20 :])
-    said = srdiff_video(tmp_path / "a.png", tmp_path / "b.png", code=2).output
-    assert "says that it has 1000000 pictures and holds 4; give a complete file" in said
-
-
-def test_large_texts_and_profiles_of_an_animated_png(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
-    """Read, but not written where readers refuse them."""
-    data = animation(tmp_path / "a.png", pictures()[:2]).read_bytes()
-    text = chunk(b"zTXt", b"Author\0\0" + zlib.compress(bytes(1_500_000)))
-    profile = chunk(b"iCCP", b"it\0\0" + zlib.compress(SRGB + bytes(1_500_000)))
-    (tmp_path / "a.png").write_bytes(data[:33] + text + profile + data[33:])
-    assert "ICC profile" in srdiff_video(tmp_path / "a.png", tmp_path / "b.png").output
-    assert "ICC profile" not in srdiff_video(tmp_path / "a.png", tmp_path / "b.webp").output
-    with Image.open(tmp_path / "b.webp") as image:
-        assert len(image.info["icc_profile"]) == len(SRGB) + 1_500_000
-    assert "icc_profile" not in Image.open(tmp_path / "b.png").info
-    assert len(shown(tmp_path / "b.png")[0]) == 2
