@@ -32,6 +32,7 @@ FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 _MAX_SIDE = {"GIF": 65535, "WEBP": 16383}
 _TICKS = {"GIF": 10.0, "WEBP": 1.0}  # milliseconds that durations are whole numbers of
 _MAX_PLAYS = {"GIF": 65536, "WEBP": 65535, "PNG": (1 << 32) - 1}  # a GIF counts those after the first
+_MOST = 20_000  # pictures, of which the least are read in seconds
 _OPAQUE = 128  # of alpha, from which on a GIF's pixel is seen
 _COLOURS = 255  # of a GIF, which needs one for transparency
 _SAMPLE = 1 << 20  # pixels that its palette is made from
@@ -64,8 +65,8 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
     """Reads it.
 
     Raises:
-        ImageError: it is none, damaged, its pictures are larger than ``max_pixels``, or all of them together need more
-            than a quarter of the memory.
+        ImageError: it is none, damaged, its pictures are larger than ``max_pixels``, more than 20,000, or all of them
+            together need more than a quarter of the memory.
     """
     name = str(path)
     refuse_stream(path)
@@ -147,7 +148,10 @@ def _opened(stream: BinaryIO, png: PngHeader | None, name: str, max_pixels: int)
         if said != held:
             raise ImageError(f"{name} says that it has {said} pictures and holds {held}; give a complete file")
     width, height = image.size
-    if 4 * width * height * getattr(image, "n_frames", 1) > usable_memory() // 4:
+    count = getattr(image, "n_frames", 1)
+    if count > _MOST:
+        raise ImageError(f"{name} has {count} pictures and an animation ends at {_MOST}; give it as a film")
+    if 4 * width * height * count > usable_memory() // 4:
         raise ImageError(f"{name} has more pictures than fit into memory; give a shorter animation, or a film")
     return image
 

@@ -62,3 +62,18 @@ def test_sixteen_bits_are_rounded_to_eight_and_said(
     for photo, picture in zip(photos, samples.astype(float)):
         assert np.abs(photo.pixels - picture[..., :3] / 257).max() <= (0.5 if channels == 1 else 1)
     assert "16 bits (8 are)" in srdiff_video(tmp_path / "a.png", tmp_path / "b.png").output
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
+def test_very_many_pictures_are_refused_before_they_are_read(
+    suffix: str, srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small they are."""
+    dots = [Image.new("RGB", (1, 1), (number % 256, number // 256, 0)) for number in range(5)]
+    source = animation(tmp_path / f"a{suffix}", dots, duration=40)
+    monkeypatch.setattr("srdiff.video.animation._MOST", 5)
+    srdiff_video(source, tmp_path / f"b{suffix}")
+    monkeypatch.setattr("srdiff.video.animation._MOST", 4)
+    monkeypatch.setattr("srdiff.video.animation._photo", None)
+    said = srdiff_video(source, tmp_path / f"c{suffix}", code=2).output
+    assert "has 5 pictures and an animation ends at 4; give it as a film" in said
