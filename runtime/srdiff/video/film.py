@@ -13,9 +13,11 @@ from ..photo.read import DEFAULT_MAX_PIXELS
 from .colours import Colours, is_transparent
 from .library import av, reading, said
 from .source import Source
+from .times import moment, timed
 
 # Copied as they are; others are told not to be.
 COPIED = ("audio", "subtitle", "attachment")
+_JITTER = 1  # seconds that a frame's time may be before the last one's
 # Of the first frame, by the names that FFmpeg has for it; not written.
 _UNKEPT_SIDE_DATA = {
     "MASTERING_DISPLAY_METADATA": "mastering display",
@@ -123,7 +125,8 @@ class Film:
         self._format = first.format.name
         self._origin = Fraction(self.container.start_time or 0, av.time_base)
         self._unkept = self._not_carried(first)
-        self._damaged: list[float] = []  # seconds
+        self._damaged: list[Fraction] = []
+        self._late = 0
 
     def _shows_through(self) -> bool:
         """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
@@ -153,9 +156,14 @@ class Film:
     @property
     def unkept(self) -> list[str]:
         """What is not carried over, each in a few words; of damage, what :meth:`shots` has met."""
-        count = len(self._damaged)
-        words = [f"what {count} damaged frames showed (the first at {self._damaged[0]:.2f} s)"] if count else []
-        return self._unkept + words
+        unkept = list(self._unkept)
+        if self._damaged:
+            unkept.append(
+                f"what {len(self._damaged)} damaged frames showed (the first at {moment(self._damaged[0])} s)"
+            )
+        if self._late:
+            unkept.append(f"{self._late} frames whose times are not after those before them")
+        return unkept
 
     @property
     def others(self) -> list[Any]:
@@ -194,20 +202,28 @@ class Film:
         begun, last, usual = False, None, max(1, round(1 / (self.rate * self.time_base)))
         shift, end = round(self.shift / self.time_base), self.span[1]
         with reading(self.name):
-            for frame in self._decoded():
-                time = frame.pts if frame.pts is not None else (0 if last is None else last + usual)
+            for frame, time in timed(self._decoded(), usual, self.container.format.name):
                 if end is not None and time * self.time_base >= end:
                     break
                 if last is not None and time <= last:
+                    self._refuse_joined(last, time)
+                    self._late += 1
                     continue
                 last = time
                 if self._part.start is None or time * self.time_base >= self.shift:
                     begun = True
                     if frame.is_corrupt:
-                        self._damaged.append(float(time * self.time_base - self._origin))
+                        self._damaged.append(time * self.time_base - self._origin)
                     yield Shot(frame, time - shift, frame.duration or usual)
         if not begun:
             raise OptionError(f"{self.name} has no frame in this part; give another start or end")
+
+    def _refuse_joined(self, last: int, time: int) -> None:
+        if (last - time) * self.time_base > _JITTER:
+            raise ImageError(
+                f"{self.name} goes back in time after {moment(last * self.time_base - self._origin)} s, as where two "
+                "films are joined; end it there, and take the rest from a file of its own"
+            )
 
     def _decoded(self) -> Iterator[Any]:
         """Frames from the part's start or before."""
@@ -244,16 +260,15 @@ class Film:
                 if (frame.width, frame.height) != (self.width, self.height) or frame.format.name != self._format:
                     raise ImageError(
                         f"{self.name} changes from {self.width}x{self.height} {self._format} to {frame.width}x"
-                        f"{frame.height} {frame.format.name} after {float(seen):.2f} s; end it there, and take the "
-                        "rest by itself"
+                        f"{frame.height} {frame.format.name} after {moment(seen)} s; end it there, and take the rest "
+                        "from a file of its own"
                     )
                 if frame.pts is not None:
                     seen = frame.pts * self.time_base - self._origin
                 yield frame
         except av.FFmpegError as error:
             raise ImageError(
-                f"{self.name} is damaged after {float(seen):.2f} s ({said(error)}); end it there, or give "
-                "a complete one"
+                f"{self.name} is damaged after {moment(seen)} s ({said(error)}); end it there, or give a complete one"
             ) from error
 
     def packets(self) -> Iterator[Any]:
