@@ -117,7 +117,7 @@ class Film:
         if first is None:
             raise ImageError(f"{self.name} has no frame that can be decoded; give a complete film")
         self.width, self.height = first.width, first.height
-        self.colours = Colours.of(stream, first.format.has_palette and self._shows_through())
+        self.colours = Colours.of(stream, self.name, first.format.has_palette and self._shows_through())
         self.time_base = stream.time_base
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         self.matrix = _matrix(first)

@@ -76,7 +76,7 @@ def _from_input(upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
         first = next(frames, None)
         if first is None:
             raise ImageError(f"{name} has no frame; give a complete film")
-        pipe = _Pipe(stream, Colours.of(stream), FrameMaker(upscaler, settings))
+        pipe = _Pipe(stream, Colours.of(stream, name), FrameMaker(upscaler, settings))
         return pipe.write(chain([first], frames), None, first.interlaced_frame, tell)
 
 

@@ -58,6 +58,19 @@ def test_colours_are_those_of_the_films_matrix_and_range(
     assert np.abs(back - pixels[:, 4::8]).max() <= 3 * white / 255
 
 
+@pytest.mark.parametrize("matrix", range(15))
+def test_a_matrix_that_is_not_read_is_refused(matrix: int, srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    """And not written as another."""
+    source = film(tmp_path / "in.mkv", STEADY[:2], codec="ffv1", tags=(matrix, 1, 1, 1), sound=None)
+    if matrix in (8, 11, 12, 13, 14):
+        said = srdiff_video(source, tmp_path / "out.mkv", code=2).output
+        assert f"in.mkv has H.273's colour matrix {matrix}, which is not read here; convert it" in said
+    else:
+        srdiff_video(source, tmp_path / "out.mkv")
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            assert container.streams.video[0].colorspace == (6 if matrix in (0, 2, 3) else matrix)
+
+
 def test_what_stands_still_stays_still(upscaler: Upscaler, tmp_path: Path) -> None:
     """Where the input is the same for long enough around, the result is, to the bit."""
     frames = [views(1, 64, 24)[0].copy() for _ in range(4)]
