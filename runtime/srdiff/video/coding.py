@@ -21,6 +21,8 @@ CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 # The encoders for transparency, by container; others hold none that players know.
 _KEEPS_ALPHA = {"matroska": "ffv1", "mov": "prores_ks"}
 NARROW = 64  # columns at which the x265 of PyAV 18.1.0 reads what it should not: other bytes, or the process's end
+# Encoders that write the pixel aspect themselves; PyAV sets none in the heads of Matroska and WebM.
+_SAYS_ASPECT = ("libx264", "libx264rgb", "libx265")
 MOST_THREADS = 16  # of an encoder; its bytes follow the number
 # What x264 takes for granted of a CPU once it is told to compute in AVX2, by Linux' names.
 _AVX2 = {"avx2", "fma", "abm", "bmi1", "bmi2"}
@@ -50,7 +52,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Coding:
-    """Chosen for one film; see :func:`coding_for`. ``unkept`` is what the pixel format does not hold of it."""
+    """Chosen for one film; see :func:`coding_for`. ``unkept`` is what of it is not held."""
 
     container: str
     codec: str
@@ -132,6 +134,9 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
     if encoder.type != "video" or not encoder.video_formats:
         raise OptionError(f"codec {codec!r} codes no frames; give one like {', '.join(CRF)} or ffv1")
     format, unkept = _format(encoder, film)
+    aspect = film.stream.sample_aspect_ratio
+    if aspect not in (None, 1) and container in ("matroska", "webm") and codec not in _SAYS_ASPECT:
+        unkept.append(f"pixel aspect {aspect.numerator}:{aspect.denominator}")
     shape = av.VideoFormat(format, width, height)
     if shape.chroma_width() * 2 == width + 1 or shape.chroma_height() * 2 == height + 1:
         raise OptionError(f"the result is {width}x{height} and {format} takes even sides; choose another scale or size")
@@ -148,7 +153,7 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
         options["crf"] = f"{CRF.get(codec) if wishes.crf is None else wishes.crf:g}"
     return Coding(
         container, codec, options, format, width, height, film.colours, film.time_base, film.rate,
-        film.stream.sample_aspect_ratio, unkept,
+        aspect, unkept,
     )  # fmt: skip
 
 
