@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Optional
 
 import numpy as np
 
+from ..errors import ImageError
 from ..jobs.work import JobSettings, result_size, shrunk
+from ..looking import is_stream
 from ..photo.photo import Photo
 from ..progress import Watch
 from ..upscaler import Upscaler
@@ -75,3 +78,9 @@ def _same(first: Photo, second: Photo) -> bool:
     if not np.array_equal(first.pixels, second.pixels) or (first.alpha is None) != (second.alpha is None):
         return False
     return first.alpha is None or second.alpha is None or np.array_equal(first.alpha, second.alpha)
+
+
+def refuse_stream(path: Path) -> None:
+    """Raises ImageError for a source in which one cannot go back; opening a pipe may even wait for ever."""
+    if is_stream(path):
+        raise ImageError(f"{path} is a pipe or a device, where one cannot go back; save it as a file and give that")
