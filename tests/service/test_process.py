@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
 from typing import Iterator
@@ -69,6 +69,28 @@ def test_bodies_that_lie_or_never_come(started: Process) -> None:
     with started.send("/v1/upscale", png(), length=-1) as connection:
         assert b" 400 " in connection.recv(100)
     assert started.ask("/v1/upscale?steps=1", png())[0] == 200
+
+
+def test_more_silent_connections_than_files(tmp_path: Path) -> None:
+    """All at once, under the bound on open files that systems begin with."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        process = Process(tmp_path / "log", "--model", "clean")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        wait_for(process.find_port)
+        with ExitStack() as stack:
+            for _ in range(min(1300, soft - 200)):
+                silent = stack.enter_context(socket.socket())
+                silent.setblocking(False)
+                silent.connect_ex(("127.0.0.1", process.port))
+            assert process.ask("/livez")[0] == process.ask("/v1/models")[0] == 200
+        assert "Traceback" not in process.log.read_text()
+    finally:
+        process.kill()
 
 
 def test_draining_finishes_what_is_in_the_line(started: Process) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from ..errors import OptionError
 from .app import create_app
 from .connections import bounded_protocol
 from .service import Service
@@ -16,6 +18,10 @@ from .service import Service
 # For clients to fetch what was finished while draining.
 COLLECT_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5
+# Connections that are taken at a time, before any of them can be told from those that there may be.
+_BACKLOG = 100
+# Files beside the connections that there may be: several backlogs on their way, models, libraries.
+_SPARE_FILES = 512
 _POLL_SECONDS = 0.1
 
 
@@ -55,6 +61,8 @@ def configured(
         host=host,
         port=port,
         http=bounded_protocol(service.limits),
+        ws="none",
+        backlog=_BACKLOG,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -70,8 +78,22 @@ def serve(service: Service, host: str, port: int, token: str | None, local: bool
         options: further ones of ``uvicorn.Config``.
 
     Raises:
+        OptionError: the system does not let the process open as many files as there may be connections.
         Exception: what kept a worker from opening.
     """
+    _allow_files(service.limits.connections + _SPARE_FILES)
     asyncio.run(Server(configured(service, host, port, token, local, **options), service).serve())
     if service.failure is not None:
         raise service.failure
+
+
+def _allow_files(number: int) -> None:
+    if sys.platform == "win32":  # sets no bound
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < number:
+        raise OptionError(f"the process may open {hard} files and needs {number}; raise its limit, as with ulimit -Hn")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
