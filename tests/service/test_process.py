@@ -6,18 +6,22 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Iterator
+from types import SimpleNamespace
+from typing import Any, Iterator
 
 import pytest
 
+from srdiff.bundle import Bundle
 from srdiff.service.server import COLLECT_SECONDS
+from srdiff.service.service import Service
 
-from .conftest import png, wait_for
+from .conftest import LIMITS, png, wait_for
 from .process import LARGE, LONG, Process
 
 
@@ -119,13 +123,43 @@ def test_every_part_of_a_result_can_be_fetched_while_stopping(started: Process) 
     assert time.monotonic() - began < COLLECT_SECONDS, "all was fetched"
 
 
+def test_stopping_while_warming_up(tmp_path: Path) -> None:
+    process = Process(tmp_path / "log", "--engine", "openvino")
+    try:
+        wait_for(process.find_port)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(60) == 0
+        assert "Traceback" not in process.log.read_text()
+    finally:
+        process.kill()
+
+
+def test_a_worker_that_is_opening_ends_before_the_process_does(bundles: dict[str, Bundle]) -> None:
+    opened, warmed = threading.Event(), threading.Event()
+
+    def opener() -> Any:
+        opened.wait(30)
+        return {"clean": SimpleNamespace(enlarge=warmed.set)}
+
+    service = Service(bundles, [opener, opener], LIMITS)
+    service.start()
+    service.close()
+    ended = threading.Thread(target=service.join, daemon=True)
+    ended.start()
+    ended.join(0.3)
+    assert ended.is_alive()
+    opened.set()
+    ended.join(30)
+    assert not ended.is_alive() and not warmed.is_set()
+
+
 def test_a_second_signal_stops(started: Process) -> None:
     job = started.job()
     wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
     started.process.send_signal(signal.SIGTERM)
     wait_for(lambda: started.ask("/readyz")[0] == 503)
     started.process.send_signal(signal.SIGTERM)
-    started.process.wait(20)
+    assert started.process.wait(20) == 0
 
 
 def test_a_kill_would_leave_no_file(started: Process) -> None:

@@ -83,6 +83,7 @@ def serve(service: Service, host: str, port: int, token: str | None, local: bool
     """
     _allow_files(service.limits.connections + _SPARE_FILES)
     asyncio.run(Server(configured(service, host, port, token, local, **options), service).serve())
+    service.join()
     if service.failure is not None:
         raise service.failure
 

@@ -59,6 +59,8 @@ class Service:
         self.on_failure: Callable[[], None] = lambda: None
         self._openers = list(openers)
         self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
         self._speeds = {name: Speed() for name in models}
         self.metrics.waiting.set_function(lambda: self.line.waiting)
         self.metrics.running.set_function(lambda: self.line.served)
@@ -77,11 +79,19 @@ class Service:
     def start(self) -> None:
         """Open the workers, each in a thread; :attr:`ready` tells when they are."""
         for number, opener in enumerate(self._openers):
-            threading.Thread(target=self._work, args=(opener,), name=f"worker-{number}", daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(opener,), name=f"worker-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def close(self) -> None:
-        """Give up all jobs; one that runs ends with its step."""
+        """Give up all jobs; one that runs ends with its step, and a worker that warms up with its picture."""
+        self._closed.set()
         self.line.close()
+
+    def join(self) -> None:
+        """Wait until the workers of a closed service have ended: a process that ends within an engine is aborted."""
+        for thread in self._threads:
+            thread.join()
 
     def upscaler(self, model: str) -> Upscaler:
         """Raises Problem while warming up."""
@@ -201,6 +211,8 @@ class Service:
         try:
             worker = opener()
             for name, upscaler in worker.items():
+                if self._closed.is_set():
+                    return
                 self._warm(name, upscaler)
         except Exception as error:
             self.failure = error
