@@ -110,6 +110,29 @@ def test_draining_finishes_what_is_in_the_line(started: Process) -> None:
     assert "Traceback" not in started.log.read_text()
 
 
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v1/decoded"])
+def test_a_body_that_is_arriving_when_it_stops(started: Process, path: str) -> None:
+    with started.send(path, png()[:50], length=1000) as connection:
+        assert started.ask("/livez")[0] == 200
+        started.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b" 503 " in answer and b"draining" in answer and b"application/problem+json" in answer
+    assert started.process.wait(30) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+def test_a_listener_when_it_stops(started: Process) -> None:
+    job = started.job("sampler=ddpm&steps=25")
+    with socket.create_connection(("127.0.0.1", started.port), 60) as connection:
+        connection.sendall(b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % job["id"].encode())
+        connection.recv(1 << 16)
+        started.process.send_signal(signal.SIGTERM)
+        told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b'"state": "done"' in told
+    assert started.process.wait(30) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
 def test_every_part_of_a_result_can_be_fetched_while_stopping(started: Process) -> None:
     place = f"/v1/jobs/{started.job('steps=1&samples=3&uncertainty=true')['id']}"
     wait_for(lambda: json.loads(started.ask(place)[1])["state"] == "done")

@@ -41,7 +41,7 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._uploads = Uploads(service.limits)
+        self._uploads = Uploads(service.limits, service.require_open)
         self._decoders = ThreadPoolExecutor(_DECODERS, "decoder")
 
     async def upscale(self, request: Request) -> Response:

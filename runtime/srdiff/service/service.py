@@ -99,10 +99,14 @@ class Service:
             raise Problem(503, "warming", "the service is warming up; come again in a moment", 2)
         return self._workers[0][model]
 
-    def require_room(self) -> None:
-        """Raises Problem where a job would not be taken, before its image is received."""
+    def require_open(self) -> None:
+        """Raises Problem once the service is stopping."""
         if self.draining:
             raise Problem(503, "draining", "the service is stopping; come again when it is back", 10)
+
+    def require_room(self) -> None:
+        """Raises Problem where a job would not be taken, before its image is received."""
+        self.require_open()
         self.upscaler(next(iter(self.models)))
         if self.line.full:
             raise self._full()
@@ -127,8 +131,7 @@ class Service:
         if kept is not None:
             self.metrics.results.labels("kept").inc()
             return self.jobs.keep(Job(None, kept))
-        if self.draining:
-            self.require_room()
+        self.require_open()
         job = Job(order)
         turn = job.turn = Turn(lambda worker: self._run(worker, job, order, turn))
         turn.future.add_done_callback(lambda future: self._ended(job, future))
