@@ -130,7 +130,9 @@ class Api:
         service = self._service
         service.require_room()
         async with self._uploads.receive(request) as upload:
-            wish = wish_of(upload.fields, service.models, request.headers.get("accept"), service.limits)
+            # Of a job the answer is its document, which Accept is about there.
+            accept = request.headers.get("accept") if single else None
+            wish = wish_of(upload.fields, service.models, accept, service.limits)
             if single and len(wish.part_names) > 1:
                 raise Problem(
                     422, "settings", "this answers with one image and several were asked for; post it to /v1/jobs"
