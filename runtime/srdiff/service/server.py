@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
 import sys
 import threading
 from types import FrameType
@@ -13,8 +15,10 @@ import uvicorn
 from ..errors import OptionError
 from .app import create_app
 from .connections import bounded_protocol
+from .listening import address
 from .service import Service
 
+_log = logging.getLogger("srdiff.service")
 # For clients to fetch what was finished while draining.
 COLLECT_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5
@@ -32,6 +36,11 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         service.on_failure = lambda: setattr(self, "should_exit", True)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or []:
+            _log.info("running on %s", address(listening))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.draining:
@@ -52,14 +61,10 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def configured(
-    service: Service, host: str, port: int, token: str | None, local: bool, **options: Any
-) -> uvicorn.Config:
+def configured(service: Service, token: str | None, local: bool, **options: Any) -> uvicorn.Config:
     """What :class:`Server` takes; options are further ones of uvicorn's."""
     return uvicorn.Config(
         create_app(service, token, local),
-        host=host,
-        port=port,
         http=bounded_protocol(service.limits),
         ws="none",
         backlog=_BACKLOG,
@@ -71,18 +76,19 @@ def configured(
     )
 
 
-def serve(service: Service, host: str, port: int, token: str | None, local: bool, **options: Any) -> None:
+def serve(service: Service, sockets: list[socket.socket], token: str | None, local: bool) -> None:
     """Serve until stopped.
 
     Args:
-        options: further ones of ``uvicorn.Config``.
+        sockets: to listen on, see :func:`srdiff.service.listening.listening`; they are closed.
+        token, local: see :class:`srdiff.service.guard.Guard`.
 
     Raises:
         OptionError: the system does not let the process open as many files as there may be connections.
         Exception: what kept a worker from opening.
     """
     _allow_files(service.limits.connections + _SPARE_FILES)
-    asyncio.run(Server(configured(service, host, port, token, local, **options), service).serve())
+    asyncio.run(Server(configured(service, token, local), service).serve(sockets))
     service.join()
     if service.failure is not None:
         raise service.failure
