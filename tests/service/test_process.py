@@ -121,11 +121,17 @@ def test_a_body_that_is_arriving_when_it_stops(started: Process, path: str) -> N
     assert "Traceback" not in started.log.read_text()
 
 
+def listener(process: Process, job: str) -> socket.socket:
+    """One that has heard something."""
+    connection = socket.create_connection(("127.0.0.1", process.port), 60)
+    connection.sendall(b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % job.encode())
+    connection.recv(1 << 16)
+    return connection
+
+
 def test_a_listener_when_it_stops(started: Process) -> None:
     job = started.job("sampler=ddpm&steps=25")
-    with socket.create_connection(("127.0.0.1", started.port), 60) as connection:
-        connection.sendall(b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % job["id"].encode())
-        connection.recv(1 << 16)
+    with listener(started, job["id"]) as connection:
         started.process.send_signal(signal.SIGTERM)
         told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert b'"state": "done"' in told
@@ -176,13 +182,16 @@ def test_a_worker_that_is_opening_ends_before_the_process_does(bundles: dict[str
     assert not ended.is_alive() and not warmed.is_set()
 
 
-def test_a_second_signal_stops(started: Process) -> None:
+def test_a_second_signal_stops_and_listeners_are_told(started: Process) -> None:
     job = started.job()
-    wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
-    started.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: started.ask("/readyz")[0] == 503)
-    started.process.send_signal(signal.SIGTERM)
+    with listener(started, job["id"]) as connection:
+        wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
+        started.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: started.ask("/readyz")[0] == 503)
+        started.process.send_signal(signal.SIGTERM)
+        assert b'"state": "cancelled"' in b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert started.process.wait(20) == 0
+    assert "Traceback" not in started.log.read_text()
 
 
 def test_a_kill_would_leave_no_file(started: Process) -> None:

@@ -45,7 +45,7 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.draining:
             self._service.close()
-            self.should_exit = self.force_exit = True
+            self.force_exit, self.should_exit = self.should_exit, True  # those who listen are told first
             return
         self._service.draining = True
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
