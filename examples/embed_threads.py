@@ -9,18 +9,20 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from srdiff import Upscaler
+from srdiff import OutputError, SRDiffError, Upscaler
 from srdiff.photo.read import read_photo
 from srdiff.photo.write import write_photo
 
 
 def enlarge_all(paths: list[Path], threads: int = 2) -> list[Path]:
-    """A PNG beside each; the threads read and write while one image is computed."""
+    """A PNG beside each, never in place of another file; the threads read and write while one image is computed."""
     upscaler = Upscaler.from_bundle()
 
     def enlarge(path: Path) -> Path:
-        target = path.with_name(f"{path.stem}_large.png")
-        write_photo(upscaler.enlarge(read_photo(path)), target, "png")
+        target = path.with_name(f"{path.name}_large.png")
+        if target.exists():
+            raise OutputError(f"{target} is there already and is kept; move it away")
+        write_photo(upscaler.enlarge(read_photo(path)), target, "png", replace=False)
         return target
 
     with ThreadPoolExecutor(threads) as pool:
@@ -28,5 +30,7 @@ def enlarge_all(paths: list[Path], threads: int = 2) -> list[Path]:
 
 
 if __name__ == "__main__":
-    for written in enlarge_all([Path(word) for word in sys.argv[1:]]):
-        print(written)
+    try:
+        print(*enlarge_all([Path(word) for word in sys.argv[1:]]), sep="\n")
+    except SRDiffError as error:
+        sys.exit(str(error))

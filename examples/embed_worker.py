@@ -30,7 +30,7 @@ def upscaler() -> Upscaler:
 
 @app.task(throws=(SRDiffError,))
 def enlarge(source: str, target: str, seed: int = 0) -> str:
-    """Paths, not pixels, go through the broker."""
+    """Paths, not pixels, go through the broker. A file that is there under the target's name is replaced."""
     large = upscaler().enlarge(read_photo(Path(source)), seed)
     write_photo(large, Path(target), format_of(target))
     return target

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import io
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from srdiff import Upscaler
+from srdiff import OutputError, Upscaler
 
 ROOT = Path(__file__).parents[1]
 SMALL = np.tile(np.arange(0, 240, 20, dtype=np.uint8)[:, None, None], (1, 12, 3))
@@ -41,9 +43,15 @@ def pixels(file: object) -> np.ndarray:
 
 
 def test_threads(path: Path, expected: np.ndarray) -> None:
-    (path.with_name("b.png")).write_bytes(path.read_bytes())
-    targets = example("embed_threads").enlarge_all([path, path.with_name("b.png")])
-    assert len(targets) == 2 and all(np.array_equal(pixels(target), expected) for target in targets)
+    other = path.with_name("in.bmp")
+    Image.fromarray(SMALL).save(other)
+    module = example("embed_threads")
+    targets = module.enlarge_all([path, other])
+    assert len(set(targets)) == 2 and all(np.array_equal(pixels(target), expected) for target in targets)
+    targets[0].write_bytes(b"somebody's")
+    with pytest.raises(OutputError, match="is kept; move it away"):
+        module.enlarge_all([path])
+    assert targets[0].read_bytes() == b"somebody's"
 
 
 def test_fastapi(path: Path, expected: np.ndarray) -> None:
@@ -54,7 +62,33 @@ def test_fastapi(path: Path, expected: np.ndarray) -> None:
         answer = client.post("/enlarge", content=path.read_bytes())
         assert np.array_equal(pixels(io.BytesIO(answer.content)), expected)
         assert client.post("/enlarge", content=b"no image").status_code == 422
+        assert client.post("/enlarge?seed=-1", content=path.read_bytes()).status_code == 422
         assert client.post("/enlarge", content=bytes((8 << 20) + 1)).status_code == 413
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_fastapi_whose_client_hangs_up(path: Path, whole: bool) -> None:
+    pytest.importorskip("fastapi")
+    module = example("embed_fastapi")
+
+    class Never:
+        async def upscale(self, image: Any, seed: int) -> None:
+            await asyncio.Event().wait()
+
+    async def answer() -> int:
+        messages = [
+            {"type": "http.request", "body": path.read_bytes(), "more_body": not whole},
+            {"type": "http.disconnect"},
+        ]
+        module.app.state.upscaler = Never()
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        request = module.Request({"type": "http", "app": module.app}, receive)
+        return (await module.enlarge(request)).status_code
+
+    assert asyncio.run(answer()) == module.GONE
 
 
 def test_worker(path: Path, expected: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:

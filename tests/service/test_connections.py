@@ -7,11 +7,12 @@ import json
 import socket
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Iterator
 
 import pytest
 from starlette.responses import Response
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from srdiff.bundle import Bundle
 from srdiff.service.limits import Limits
@@ -23,12 +24,13 @@ from .conftest import wait_for
 LIMITS = Limits(connections=4, head_seconds=1.0, unread_seconds=2.0)
 LARGE = bytes(range(256)) * (64 << 12)  # 64 MiB, more than systems hold for a socket
 GET = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+POST = b"POST /v1/decoded HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n"
 
 
 @pytest.fixture
 def server(bundles: dict[str, Bundle]) -> Iterator[Server]:
     service = Service(bundles, [dict], LIMITS)
-    server = Server(configured(service, "127.0.0.1", 0, None, True), service)
+    server = Server(configured(service, None, True, port=0), service)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:
@@ -56,6 +58,13 @@ def asked(connection: socket.socket, path: bytes) -> tuple[bytes, bytes]:
     while len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
         body += connection.recv(1 << 16)
     return head, body
+
+
+def busy(port: int) -> socket.socket:
+    """One whose request is being answered until another byte comes."""
+    connection = connected(port)
+    connection.sendall(POST)
+    return connection
 
 
 def seconds_until_closed(connection: socket.socket, trickle: bytes) -> float:
@@ -91,22 +100,57 @@ def test_one_that_asks_again_and_again_stays(port: int) -> None:
             time.sleep(0.3)
 
 
-def test_too_many_are_told_so_and_it_recovers(port: int) -> None:
+def test_those_that_ask_for_nothing_make_room(server: Server, port: int) -> None:
     with ExitStack() as stack:
-        for _ in range(LIMITS.connections):
-            stack.enter_context(connected(port))
+        asking = stack.enter_context(busy(port))
+        for _ in range(5 * LIMITS.connections):
+            silent = stack.enter_context(connected(port))
+            with connected(port) as connection:
+                assert b" 200 " in asked(connection, b"/openapi.json")[0]
+            assert len(server.server_state.connections) <= LIMITS.connections
+        assert b" 200 " in asked(silent, b"/livez")[0], "the last to come is not the first to go"
+        asking.sendall(b"x")
+        assert b" 422 " in asking.recv(1 << 16)
+
+
+def test_too_many_are_told_so_and_it_recovers(server: Server, port: int) -> None:
+    with ExitStack() as stack:
+        before = stack.enter_context(connected(port))
+        assert b" 200 " in asked(before, b"/livez")[0]
+        all_but_one = [stack.enter_context(busy(port)) for _ in range(LIMITS.connections - 1)]
+        before.sendall(POST)
+        wait_for(lambda: len(server.server_state.tasks) == LIMITS.connections)
         crowded = stack.enter_context(connected(port))
         head, body = asked(crowded, b"/openapi.json")
         assert b" 503 " in head and b"retry-after: 5" in head.lower() and b"application/problem+json" in head
         assert json.loads(body)["reason"] == "connections"
         assert crowded.recv(10) == b"", "it is closed"
         assert b" 200 " in asked(stack.enter_context(connected(port)), b"/livez")[0]
+        before.sendall(b"x")
+        assert b" 422 " in before.recv(1 << 16), "it was there before"
+        all_but_one[0].close()
 
         def recovered() -> bool:
             with connected(port) as connection:
                 return b" 200 " in asked(connection, b"/openapi.json")[0]
 
         wait_for(recovered, 20)
+
+
+@pytest.mark.parametrize("line", [b"x: " + b"x" * 1000, b"x" * 1000, b"x:\r\n"])
+def test_a_head_is_bounded_in_bytes(port: int, line: bytes) -> None:
+    with connected(port) as connection:
+        connection.sendall((GET % b"/livez")[:-2])
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 8 << 20:
+                sent += connection.send(line * 100)
+        assert sent < 8 << 20
+
+
+def test_no_other_parser_and_protocol_are_taken_where_they_are_installed(server: Server) -> None:
+    protocol = server.config.http_protocol_class
+    assert isinstance(protocol, type) and issubclass(protocol, H11Protocol) and server.config.ws == "none"
 
 
 @pytest.fixture
@@ -137,10 +181,11 @@ def test_one_that_reads_slowly_gets_all(server: Server, port: int, large: None) 
     with connected(port) as connection:
         connection.sendall(GET % b"/")
         began = time.monotonic()
-        for part in iter(lambda: connection.recv(1 << 20), b""):
-            answer += part
-            if answer.endswith(LARGE):
+        while not answer.endswith(LARGE):
+            part = connection.recv(1 << 20)
+            if not part:
                 break
+            answer += part
             time.sleep(0.05)
     assert time.monotonic() - began > LIMITS.unread_seconds, "slow enough to be told from one that does not read"
     assert answer.partition(b"\r\n\r\n")[2] == LARGE

@@ -97,3 +97,6 @@ def test_the_description_has_every_route(cold: Service) -> None:
         for method in route.methods - {"HEAD"}
     }
     assert {(path, method) for path, item in described["paths"].items() for method in item} == routes
+    for path, item in described["paths"].items():
+        if "post" in item:
+            assert "name" in [parameter["name"] for parameter in item["post"]["parameters"]], path

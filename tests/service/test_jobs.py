@@ -73,6 +73,22 @@ def test_a_result_in_parts(client: TestClient) -> None:
     assert client.get(f"/v1/jobs/{id}/result?part=3").status_code == 404
 
 
+def test_who_asks_for_the_head_of_events_is_no_listener(client: TestClient, service: Service, steps: Steps) -> None:
+    id = posted(client, LONG, 15)
+    answer = client.head(f"/v1/jobs/{id}/events")
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/event-stream")
+    job = service.jobs.get(id)
+    assert job is not None and job.visits == 0
+
+
+@pytest.mark.parametrize("accept", ["application/json", "image/webp", "text/html;q=0.5"])
+def test_a_jobs_picture_is_not_what_accept_is_about(client: TestClient, accept: str) -> None:
+    job = client.post("/v1/jobs?steps=2&seed=2", content=png(), headers={"Accept": accept})
+    assert job.status_code == 202 and job.headers["content-type"] == "application/json"
+    final = json.loads(events(client, job.json()["id"])[-1][1])
+    assert final["result"]["media_type"] == "image/png"
+
+
 def test_a_result_is_collected_with_its_last_part(client: TestClient, service: Service) -> None:
     id = posted(client, "steps=2&samples=2", 2)
     events(client, id)

@@ -6,18 +6,22 @@ import json
 import os
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Iterator
+from types import SimpleNamespace
+from typing import Any, Iterator
 
 import pytest
 
+from srdiff.bundle import Bundle
 from srdiff.service.server import COLLECT_SECONDS
+from srdiff.service.service import Service
 
-from .conftest import png, wait_for
+from .conftest import LIMITS, png, wait_for
 from .process import LARGE, LONG, Process
 
 
@@ -71,6 +75,28 @@ def test_bodies_that_lie_or_never_come(started: Process) -> None:
     assert started.ask("/v1/upscale?steps=1", png())[0] == 200
 
 
+def test_more_silent_connections_than_files(tmp_path: Path) -> None:
+    """All at once, under the bound on open files that systems begin with."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        process = Process(tmp_path / "log", "--model", "clean")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        wait_for(process.find_port)
+        with ExitStack() as stack:
+            for _ in range(min(1300, soft - 200)):
+                silent = stack.enter_context(socket.socket())
+                silent.setblocking(False)
+                silent.connect_ex(("127.0.0.1", process.port))
+            assert process.ask("/livez")[0] == process.ask("/v1/models")[0] == 200
+        assert "Traceback" not in process.log.read_text()
+    finally:
+        process.kill()
+
+
 def test_draining_finishes_what_is_in_the_line(started: Process) -> None:
     job = started.job("sampler=ddpm&steps=25")
     wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
@@ -80,6 +106,35 @@ def test_draining_finishes_what_is_in_the_line(started: Process) -> None:
     assert status == 503 and json.loads(answer)["reason"] == "draining"
     wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["state"] == "done", 300)
     assert started.ask(f"/v1/jobs/{job['id']}/result")[1].startswith(b"\x89PNG")
+    assert started.process.wait(30) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+@pytest.mark.parametrize("path", ["/v1/upscale", "/v1/jobs", "/v1/decoded"])
+def test_a_body_that_is_arriving_when_it_stops(started: Process, path: str) -> None:
+    with started.send(path, png()[:50], length=1000) as connection:
+        assert started.ask("/livez")[0] == 200
+        started.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b" 503 " in answer and b"draining" in answer and b"application/problem+json" in answer
+    assert started.process.wait(30) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+def listener(process: Process, job: str) -> socket.socket:
+    """One that has heard something."""
+    connection = socket.create_connection(("127.0.0.1", process.port), 60)
+    connection.sendall(b"GET /v1/jobs/%s/events HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % job.encode())
+    connection.recv(1 << 16)
+    return connection
+
+
+def test_a_listener_when_it_stops(started: Process) -> None:
+    job = started.job("sampler=ddpm&steps=25")
+    with listener(started, job["id"]) as connection:
+        started.process.send_signal(signal.SIGTERM)
+        told = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert b'"state": "done"' in told
     assert started.process.wait(30) == 0
     assert "Traceback" not in started.log.read_text()
 
@@ -97,13 +152,46 @@ def test_every_part_of_a_result_can_be_fetched_while_stopping(started: Process) 
     assert time.monotonic() - began < COLLECT_SECONDS, "all was fetched"
 
 
-def test_a_second_signal_stops(started: Process) -> None:
+def test_stopping_while_warming_up(tmp_path: Path) -> None:
+    process = Process(tmp_path / "log", "--engine", "openvino")
+    try:
+        wait_for(process.find_port)
+        process.process.send_signal(signal.SIGTERM)
+        assert process.process.wait(60) == 0
+        assert "Traceback" not in process.log.read_text()
+    finally:
+        process.kill()
+
+
+def test_a_worker_that_is_opening_ends_before_the_process_does(bundles: dict[str, Bundle]) -> None:
+    opened, warmed = threading.Event(), threading.Event()
+
+    def opener() -> Any:
+        opened.wait(30)
+        return {"clean": SimpleNamespace(enlarge=warmed.set)}
+
+    service = Service(bundles, [opener, opener], LIMITS)
+    service.start()
+    service.close()
+    ended = threading.Thread(target=service.join, daemon=True)
+    ended.start()
+    ended.join(0.3)
+    assert ended.is_alive()
+    opened.set()
+    ended.join(30)
+    assert not ended.is_alive() and not warmed.is_set()
+
+
+def test_a_second_signal_stops_and_listeners_are_told(started: Process) -> None:
     job = started.job()
-    wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
-    started.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: started.ask("/readyz")[0] == 503)
-    started.process.send_signal(signal.SIGTERM)
-    started.process.wait(20)
+    with listener(started, job["id"]) as connection:
+        wait_for(lambda: json.loads(started.ask(f"/v1/jobs/{job['id']}")[1])["done"] >= 1)
+        started.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: started.ask("/readyz")[0] == 503)
+        started.process.send_signal(signal.SIGTERM)
+        assert b'"state": "cancelled"' in b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert started.process.wait(20) == 0
+    assert "Traceback" not in started.log.read_text()
 
 
 def test_a_kill_would_leave_no_file(started: Process) -> None:

@@ -90,6 +90,9 @@ def test_a_result_is_kept_under_its_digest(client: TestClient) -> None:
     assert again.content == made.content and again.headers["content-type"] == "image/png"
     assert client.get(address, headers={"If-None-Match": again.headers["etag"]}).status_code == 304
     assert client.get(address, headers={"If-None-Match": '"other"'}).status_code == 200
+    for known in ("W/{}", '"other", {}', 'W/"a,b",W/{}', "*"):
+        said = {"If-None-Match": known.format(again.headers["etag"])}
+        assert client.get(address, headers=said).status_code == client.head(address, headers=said).status_code == 304
     other = client.post("/v1/upscale?steps=2&seed=8", content=png())
     assert other.headers["srdiff-digest"] != made.headers["srdiff-digest"]
     assert client.get("/v1/results/" + "0" * 64).status_code == 404
@@ -227,6 +230,30 @@ def test_damaged_images_are_refused_and_never_a_fault(client: TestClient, format
             broken[place] = rng.integers(0, 256)
         answer = client.post("/v1/upscale?model=clean", content=bytes(broken))
         assert answer.status_code in (200, 422), (answer.status_code, answer.text, bytes(broken))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/v1/nothing", 404), ("PUT", "/livez", 405), ("GET", "/page/nothing", 404)]
+)
+def test_refused_addresses_are_counted(
+    client: TestClient, service: Service, method: str, path: str, status: int
+) -> None:
+    def counted() -> float:
+        return service.metrics.registry.get_sample_value("srdiff_rejected_total", {"reason": "address"}) or 0.0
+
+    before = counted()
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.json()["reason"]) == (status, "address") and counted() == before + 1
+
+
+def test_an_address_takes_all_that_it_says(client: TestClient) -> None:
+    assert set(client.put("/v1/jobs/x").headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
+    assert client.head("/v1/models").headers["content-length"] == client.get("/v1/models").headers["content-length"]
+
+
+def test_no_redirect_to_where_host_says(client: TestClient) -> None:
+    answer = client.get("/livez/", follow_redirects=False)
+    assert answer.status_code == 404 and "location" not in answer.headers
 
 
 def test_addresses(client: TestClient) -> None:

@@ -169,3 +169,104 @@ def test_on_a_phone_in_the_dark(browser: Any, served: Process, tmp_path: Path) -
     assert tab.split() == pytest.approx(75, abs=1)
     tab.context.close()
     assert not tab.faults
+
+
+def test_a_result_stays_until_there_is_another(tab: Tab, tmp_path: Path) -> None:
+    """Whatever is wrong with the settings, or is cancelled, or never came to a result."""
+    tab.wait("#limits:not(:empty)")
+    tab.set(model="small-v1")
+    tab.choose(photo(tmp_path, "in.png", 48))
+    tab.wait(RESULT)
+    first = tab.download()
+    tab.set(seed="")
+    tab.page.click("li .again")
+    assert tab.download() == first and tab.page.is_visible("li[data-state=done]")
+    tab.set(seed=1, preset="full", format="webp")
+    tab.page.click("li .again")
+    tab.wait(PREVIEW)
+    tab.page.click("li .cancel")
+    tab.wait("li[data-state=cancelled]")
+    assert tab.download() == first
+    tab.set(preset="fast")
+    tab.page.click("li .again")
+    tab.wait(RESULT)
+    second = tab.download()
+    assert second[0] == "in_x4.webp" and second[1] != first[1]
+
+
+def test_leaving_is_asked_about_while_a_result_is_not_at_home(tab: Tab, tmp_path: Path) -> None:
+    asks = "!window.dispatchEvent(new Event('beforeunload', {cancelable: true}))"
+    tab.wait("#limits:not(:empty)")
+    assert not tab.page.evaluate(asks)
+    tab.choose(photo(tmp_path, "in.png", 24))
+    tab.wait(RESULT)
+    assert tab.page.evaluate(asks)
+    tab.download()
+    assert not tab.page.evaluate(asks)
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_blocks_nobody(tab: Tab, tmp_path: Path) -> None:
+    held: list[Any] = []
+    tab.page.route("**/v1/models", lambda route: held.append(route))
+    with tab.page.expect_request("**/v1/models"):
+        tab.page.reload()
+    gone = [photo(tmp_path, f"{number}.png", 24) for number in range(3)]
+    tab.choose(*gone, photo(tmp_path, "there.png", 24))
+    for path in gone:
+        path.unlink()
+    held.pop().continue_()
+    tab.wait("li[data-state=done]")
+    assert tab.page.locator("li[data-state=failed] .words").all_inner_texts() == ["cannot be read; choose it again"] * 3
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs?*", "/events", "/result?*"])
+@pytest.mark.parametrize("status", [429, 502])
+def test_what_passes_is_waited_for(tab: Tab, tmp_path: Path, path: str, status: int) -> None:
+    """A proxy's answer among them, which is no problem document."""
+    refused: list[str] = []
+
+    def once(route: Any) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=status, headers={"Retry-After": "1"}, body="<html>later</html>")
+
+    tab.wait("#limits:not(:empty)")
+    tab.page.route(f"**{path}", once)
+    tab.set(seed=status)
+    tab.choose(photo(tmp_path, "in.png", 16))
+    tab.wait("li[data-state=done]")
+    assert refused
+
+
+def test_buttons_say_of_which_photo_and_keep_the_focus(tab: Tab, tmp_path: Path) -> None:
+    focused = "document.activeElement.ariaLabel ?? document.activeElement.innerText"
+    tab.wait("#limits:not(:empty)")
+    assert tab.page.get_by_role("spinbutton", name="Seed", exact=True).count() == 1
+    tab.set(model="small-v1")
+    tab.set(preset="full")
+    tab.choose(photo(tmp_path, "a.png", 48), photo(tmp_path, "b.png", 16))
+    tab.page.get_by_role("progressbar", name="a.png").wait_for()
+    tab.page.get_by_role("button", name="Cancel a.png").press("Enter")
+    tab.wait("li[data-state=cancelled]")
+    assert tab.page.evaluate(focused) == "Again a.png"
+    tab.page.keyboard.press("Enter")
+    assert tab.page.evaluate(focused) == "Cancel a.png"
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_role("button", name="Remove a.png").press("Enter")
+    assert tab.page.evaluate(focused) == "b.png"
+    tab.page.get_by_role("button", name="Cancel b.png").click()
+    tab.page.get_by_role("button", name="Remove b.png").press("Enter")
+    assert tab.page.evaluate("document.activeElement.id") == "files"
+
+
+def test_two_photos_that_differ_in_their_ending_have_names_of_their_own(tab: Tab, tmp_path: Path) -> None:
+    tab.wait("#limits:not(:empty)")
+    tab.choose(photo(tmp_path, "in.png", 16), photo(tmp_path, "in.jpg", 16))
+    tab.wait("li[data-state=done] >> nth=1")
+    names = set()
+    for entry in tab.page.locator("li .show").all():
+        entry.click()
+        names.add(tab.download()[0])
+    assert names == {"in.png_x4.png", "in.jpg_x4.png"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import re
@@ -76,11 +75,11 @@ def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None,
         raise PackageError("the service needs Python 3.9 or newer; run it with one")
     try:
         from ..service.limits import Limits
+        from ..service.listening import is_loopback, listening
         from ..service.server import serve
         from ..service.service import Service
     except ImportError as error:
         raise PackageError(f"the service needs {error.name}; install the extra srdiff[serve]") from error
-    local = _is_local(host)
     token = read_token(token_file)
     bundles = open_bundles(models)
     limits = Limits(
@@ -92,11 +91,13 @@ def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None,
         kept_seconds=options["keep_seconds"],
         kept_bytes=options["keep_mib"] * _MIB,
     )
+    sockets = listening(host, port)
+    local = all(is_loopback(opened.getsockname()[0]) for opened in sockets)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     service = Service(bundles, list(openers(bundles, options)), limits)
     if not local and token is None:
         say(f"{host} can be reached from other machines and no token is asked for")
-    serve(service, host, port, token, local)
+    serve(service, sockets, token, local)
 
 
 def open_bundles(models: tuple[str, ...]) -> dict[str, Bundle]:
@@ -169,13 +170,6 @@ def read_token(file: Path | None) -> str | None:
     if re.fullmatch("[ -~]+", token) is None:
         raise OptionError(f"{source} holds a token with other characters than ASCII's visible ones; write it of those")
     return token
-
-
-def _is_local(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ def result_response(request: Request, result: Result, sent: Callable[[str], None
     tag = f'"{result.digest}.{part}"'
     facts = {name: header_text(fact) for name, fact in result.facts.items()}
     headers = {**facts, "ETag": tag, "Cache-Control": "private, no-cache"}
-    known = [word.strip() for word in request.headers.get("if-none-match", "").split(",")]
-    if request.method == "GET" and (tag in known or "*" in known):
+    known = re.findall(r'"[^"]*"|\*', request.headers.get("if-none-match", ""))  # weak ones, too
+    if request.method in ("GET", "HEAD") and (tag in known or "*" in known):
         return Response(status_code=304, headers=headers)
     told = BackgroundTask(sent, part) if sent is not None and request.method == "GET" else None
     return Response(result.parts[part], media_type=result.media_type, headers=headers, background=told)

@@ -41,7 +41,7 @@ class Api:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._uploads = Uploads(service.limits)
+        self._uploads = Uploads(service.limits, service.require_open)
         self._decoders = ThreadPoolExecutor(_DECODERS, "decoder")
 
     async def upscale(self, request: Request) -> Response:
@@ -73,8 +73,11 @@ class Api:
         return JSONResponse(job_document(self._service, self._job(request)), headers={"Cache-Control": "no-store"})
 
     async def events(self, request: Request) -> Response:
-        events = job_events(request, self._service, self._job(request))
+        job = self._job(request)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        if request.method == "HEAD":  # no listener, whose going would mean something
+            return Response(media_type="text/event-stream", headers=headers)
+        events = job_events(request, self._service, job)
         return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def job_result(self, request: Request) -> Response:
@@ -130,7 +133,9 @@ class Api:
         service = self._service
         service.require_room()
         async with self._uploads.receive(request) as upload:
-            wish = wish_of(upload.fields, service.models, request.headers.get("accept"), service.limits)
+            # Of a job the answer is its document, which Accept is about there.
+            accept = request.headers.get("accept") if single else None
+            wish = wish_of(upload.fields, service.models, accept, service.limits)
             if single and len(wish.part_names) > 1:
                 raise Problem(
                     422, "settings", "this answers with one image and several were asked for; post it to /v1/jobs"
@@ -160,20 +165,19 @@ def create_app(service: Service, token: str | None = None, local: bool = True) -
         service.close()
 
     routes: list[BaseRoute] = [
-        _route("/v1/upscale", api.upscale, "POST"),
-        _route("/v1/jobs", api.create_job, "POST"),
-        _route("/v1/jobs/{id}", api.job, "GET"),
-        _route("/v1/jobs/{id}", api.delete_job, "DELETE"),
-        _route("/v1/jobs/{id}/events", api.events, "GET"),
-        _route("/v1/jobs/{id}/result", api.job_result, "GET"),
-        _route("/v1/results/{digest}", api.result, "GET"),
-        _route("/v1/decoded", api.decoded, "POST"),
-        _route("/v1/models", api.models, "GET"),
-        _route("/livez", api.live, "GET"),
-        _route("/readyz", api.ready, "GET"),
-        _route("/metrics", api.metrics, "GET"),
-        _route("/openapi.json", api.openapi, "GET"),
-        _route("/", _page, "GET"),
+        _route("/v1/upscale", POST=api.upscale),
+        _route("/v1/jobs", POST=api.create_job),
+        _route("/v1/jobs/{id}", GET=api.job, DELETE=api.delete_job),
+        _route("/v1/jobs/{id}/events", GET=api.events),
+        _route("/v1/jobs/{id}/result", GET=api.job_result),
+        _route("/v1/results/{digest}", GET=api.result),
+        _route("/v1/decoded", POST=api.decoded),
+        _route("/v1/models", GET=api.models),
+        _route("/livez", GET=api.live),
+        _route("/readyz", GET=api.ready),
+        _route("/metrics", GET=api.metrics),
+        _route("/openapi.json", GET=api.openapi),
+        _route("/", GET=_page),
         Mount("/page", StaticFiles(directory=PAGE)),
     ]
     handlers: dict[Any, Any] = {
@@ -184,15 +188,18 @@ def create_app(service: Service, token: str | None = None, local: bool = True) -
     }
     app = Starlette(routes=routes, lifespan=life, exception_handlers=handlers)
     app.state.service = service
+    app.router.redirect_slashes = False  # to where Host says
     return Guard(app, service.metrics, token, local)
 
 
-def _route(path: str, handler: Callable[[Request], Awaitable[Response]], method: str) -> Route:
+def _route(path: str, **handlers: Callable[[Request], Awaitable[Response]]) -> Route:
+    """Handlers by method; HEAD is GET's."""
+
     async def noted(request: Request) -> Response:
         request.state.route = path
-        return await handler(request)
+        return await handlers["GET" if request.method == "HEAD" else request.method](request)
 
-    return Route(path, noted, methods=[method])
+    return Route(path, noted, methods=list(handlers))
 
 
 async def _page(request: Request) -> Response:
@@ -209,7 +216,7 @@ async def _refuse_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing under this address", 405: "this address does not take this method"}
     detail = f"{words.get(error.status_code, error.detail)}; see /openapi.json"
-    response = Problem(error.status_code, "address", detail).response()
+    response = await _refuse(request, Problem(error.status_code, "address", detail))
     response.headers.update(error.headers or {})
     return response
 

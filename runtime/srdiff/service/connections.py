@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .limits import Limits
 
@@ -19,24 +19,25 @@ _PIECE = 1 << 16
 def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
     """uvicorn's protocol, which by itself waits for ever: for a request, the rest of its head, a reader of the answer.
 
-    It also holds as much of an unread answer as it is given at once, so it is given pieces.
+    It also holds as much of an unread answer as it is given at once, so it is given pieces. It is the one whose parser
+    bounds a head in bytes. Beyond ``limits.connections`` a new connection takes the place of the one that has asked for
+    nothing for the longest; where all are being answered, it is crowded.
     """
 
-    class Bounded(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+    class Bounded(H11Protocol):
         def connection_made(self, transport: Any) -> None:
+            if len(self.connections) >= limits.connections:
+                self._make_room()
             super().connection_made(transport)
-            self._patience: asyncio.TimerHandle | None = None
-            self._unread: asyncio.TimerHandle | None = None
-            self._await_head()
-
-        def data_received(self, data: bytes) -> None:
             self.app = _in_pieces(self.config.loaded_app)
             if len(self.connections) > limits.connections:
                 self.app = _crowded(self.app)
-            super().data_received(data)
+            self._unread: asyncio.TimerHandle | None = None
+            self._await_head()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            self._patience.cancel()
             self._await_head()
 
         def pause_writing(self) -> None:
@@ -48,18 +49,33 @@ def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
             _forget(self._unread)
 
         def connection_lost(self, error: Exception | None) -> None:
-            _forget(self._patience)
+            self._patience.cancel()
             _forget(self._unread)
             super().connection_lost(error)
 
+        def _make_room(self) -> None:
+            waiting = [
+                other
+                for other in self.connections
+                if isinstance(other, Bounded) and other._silent and not other.transport.get_write_buffer_size()
+            ]
+            if waiting:
+                longest = min(waiting, key=lambda other: other._patience.when())
+                self.connections.discard(longest)  # by itself it goes later, when others have come
+                longest.transport.abort()
+
         def _await_head(self) -> None:
-            _forget(self._patience)
             self._patience = self.loop.call_later(limits.head_seconds, self._lose_patience)
 
         def _lose_patience(self) -> None:
-            if self.cycle is None or self.cycle.response_complete:  # nothing has been asked since
+            if self._silent:
                 self.transport.close()  # once the last answer is read
                 self._patience = self.loop.call_later(limits.unread_seconds, self.transport.abort)
+
+        @property
+        def _silent(self) -> bool:
+            """Nothing has been asked since the last answer."""
+            return self.cycle is None or self.cycle.response_complete
 
     return Bounded
 

@@ -16,6 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .connections import CROWDED
+from .listening import is_loopback
 from .metrics import Metrics
 from .problems import Problem
 
@@ -23,7 +24,6 @@ _log = logging.getLogger("srdiff.access")
 # The rest is the page and the probes, which hold nothing of anybody.
 GUARDED = ("/v1/", "/metrics")
 PROBES = ("/livez", "/readyz")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 # Own scripts and styles only; pictures also from memory, where the page keeps them.
 _POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; " + (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -98,8 +98,12 @@ class Guard:
                 "a page of another site asked; open this service's own page, and have a proxy before it pass on Host",
             )
         if self._token is None:
-            if self._local and getattr(_address(f"//{host}"), "hostname", None) not in LOOPBACK:
-                raise Problem(403, "host", "this service answers to 127.0.0.1 and localhost; ask it under those names")
+            if self._local and not is_loopback(getattr(_address(f"//{host}"), "hostname", None) or ""):
+                raise Problem(
+                    403,
+                    "host",
+                    "this service answers to localhost and loopback addresses alone; ask it under one of them",
+                )
         elif scope["path"].startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
             if kind.lower() != "bearer" or not hmac.compare_digest(_hashed(given.strip()), self._token):

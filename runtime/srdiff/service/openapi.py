@@ -37,6 +37,7 @@ _PROBLEM = {
     "description": "refused, with one sentence (RFC 9457)",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_NAME = {"name": "name", "in": "query", "schema": {"type": "string"}, "description": "of the image, in refusals"}
 _PART = {"name": "part", "in": "query", "schema": {"type": "string"}, "description": "1, 2, …, mean or uncertainty"}
 
 
@@ -75,15 +76,14 @@ def document(models: list[str]) -> dict[str, Any]:
 
 def _image(models: list[str], responses: dict[str, Any], summary: str) -> dict[str, Any]:
     schemas = {**_SCHEMAS, "model": {"enum": models, "default": models[0]}}
-    operation = _operation(
-        summary, responses, [{"name": name, "in": "query", "schema": schemas[name]} for name in FIELDS]
-    )
+    fields = [{"name": name, "in": "query", "schema": schemas[name]} for name in FIELDS]
+    operation = _operation(summary, responses, [*fields, _NAME])
     return {**operation, "requestBody": _body(schemas)}
 
 
 def _decoded() -> dict[str, Any]:
     answer = {"description": "the picture, for browsers that do not know its format", "content": {"image/png": {}}}
-    return {**_operation("A photo as it is read", {"200": answer}), "requestBody": _body({})}
+    return {**_operation("A photo as it is read", {"200": answer}, [_NAME]), "requestBody": _body({})}
 
 
 def _body(fields: dict[str, Any]) -> dict[str, Any]:

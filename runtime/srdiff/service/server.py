@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import socket
+import sys
 import threading
 from types import FrameType
 from typing import Any
 
 import uvicorn
 
+from ..errors import OptionError
 from .app import create_app
 from .connections import bounded_protocol
+from .listening import address
 from .service import Service
 
+_log = logging.getLogger("srdiff.service")
 # For clients to fetch what was finished while draining.
 COLLECT_SECONDS = 5.0
 _SHUTDOWN_SECONDS = 5
+# Connections that are taken at a time, before any of them can be told from those that there may be.
+_BACKLOG = 100
+# Files beside the connections that there may be: several backlogs on their way, models, libraries.
+_SPARE_FILES = 512
 _POLL_SECONDS = 0.1
 
 
@@ -27,10 +37,15 @@ class Server(uvicorn.Server):
         self._service = service
         service.on_failure = lambda: setattr(self, "should_exit", True)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listening in sockets or []:
+            _log.info("running on %s", address(listening))
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.draining:
             self._service.close()
-            self.should_exit = self.force_exit = True
+            self.force_exit, self.should_exit = self.should_exit, True  # those who listen are told first
             return
         self._service.draining = True
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
@@ -46,15 +61,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def configured(
-    service: Service, host: str, port: int, token: str | None, local: bool, **options: Any
-) -> uvicorn.Config:
+def configured(service: Service, token: str | None, local: bool, **options: Any) -> uvicorn.Config:
     """What :class:`Server` takes; options are further ones of uvicorn's."""
     return uvicorn.Config(
         create_app(service, token, local),
-        host=host,
-        port=port,
         http=bounded_protocol(service.limits),
+        ws="none",
+        backlog=_BACKLOG,
         access_log=False,
         log_config=None,
         server_header=False,
@@ -63,15 +76,31 @@ def configured(
     )
 
 
-def serve(service: Service, host: str, port: int, token: str | None, local: bool, **options: Any) -> None:
+def serve(service: Service, sockets: list[socket.socket], token: str | None, local: bool) -> None:
     """Serve until stopped.
 
     Args:
-        options: further ones of ``uvicorn.Config``.
+        sockets: to listen on, see :func:`srdiff.service.listening.listening`; they are closed.
+        token, local: see :class:`srdiff.service.guard.Guard`.
 
     Raises:
+        OptionError: the system does not let the process open as many files as there may be connections.
         Exception: what kept a worker from opening.
     """
-    asyncio.run(Server(configured(service, host, port, token, local, **options), service).serve())
+    _allow_files(service.limits.connections + _SPARE_FILES)
+    asyncio.run(Server(configured(service, token, local), service).serve(sockets))
+    service.join()
     if service.failure is not None:
         raise service.failure
+
+
+def _allow_files(number: int) -> None:
+    if sys.platform == "win32":  # sets no bound
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < number:
+        raise OptionError(f"the process may open {hard} files and needs {number}; raise its limit, as with ulimit -Hn")
+    if soft != resource.RLIM_INFINITY and soft < number:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))

@@ -60,6 +60,8 @@ class Service:
         self.on_failure: Callable[[], None] = lambda: None
         self._openers = list(openers)
         self._workers: list[Worker] = []
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
         self._speeds = {name: Speed() for name in models}
         self.metrics.waiting.set_function(lambda: self.line.waiting)
         self.metrics.running.set_function(lambda: self.line.served)
@@ -78,11 +80,19 @@ class Service:
     def start(self) -> None:
         """Open the workers, each in a thread; :attr:`ready` tells when they are."""
         for number, opener in enumerate(self._openers):
-            threading.Thread(target=self._work, args=(opener,), name=f"worker-{number}", daemon=True).start()
+            thread = threading.Thread(target=self._work, args=(opener,), name=f"worker-{number}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def close(self) -> None:
-        """Give up all jobs; one that runs ends with its step."""
+        """Give up all jobs; one that runs ends with its step, and a worker that warms up with its picture."""
+        self._closed.set()
         self.line.close()
+
+    def join(self) -> None:
+        """Wait until the workers of a closed service have ended: a process that ends within an engine is aborted."""
+        for thread in self._threads:
+            thread.join()
 
     def upscaler(self, model: str) -> Upscaler:
         """Raises Problem while warming up."""
@@ -90,10 +100,14 @@ class Service:
             raise Problem(503, "warming", "the service is warming up; come again in a moment", 2)
         return self._workers[0][model]
 
-    def require_room(self) -> None:
-        """Raises Problem where a job would not be taken, before its image is received."""
+    def require_open(self) -> None:
+        """Raises Problem once the service is stopping."""
         if self.draining:
             raise Problem(503, "draining", "the service is stopping; come again when it is back", 10)
+
+    def require_room(self) -> None:
+        """Raises Problem where a job would not be taken, before its image is received."""
+        self.require_open()
         self.upscaler(next(iter(self.models)))
         if self.line.full:
             raise self._full()
@@ -118,8 +132,7 @@ class Service:
         if kept is not None:
             self.metrics.results.labels("kept").inc()
             return self.jobs.keep(Job(None, kept))
-        if self.draining:
-            self.require_room()
+        self.require_open()
         job = Job(order)
         turn = job.turn = Turn(lambda worker: self._run(worker, job, order, turn))
         turn.future.add_done_callback(lambda future: self._ended(job, future))
@@ -202,6 +215,8 @@ class Service:
         try:
             worker = opener()
             for name, upscaler in worker.items():
+                if self._closed.is_set():
+                    return
                 self._warm(name, upscaler)
         except Exception as error:
             self.failure = error

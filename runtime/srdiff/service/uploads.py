@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import AsyncGenerator, AsyncIterator
+from typing import AsyncGenerator, AsyncIterator, Callable
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -18,6 +19,7 @@ from .limits import Limits
 from .problems import Problem
 
 _MAX_FIELD_BYTES = 1024
+_POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,15 @@ class _Held:
 
 
 class Uploads:
-    """Receives bodies, all that are being received or read together within ``limits.body_bytes``."""
+    """Receives bodies, all that are being received or read together within ``limits.body_bytes``.
 
-    def __init__(self, limits: Limits) -> None:
+    Args:
+        require_open: called while a body arrives; raises to receive no more of it.
+    """
+
+    def __init__(self, limits: Limits, require_open: Callable[[], None]) -> None:
         self._limits = limits
+        self._require_open = require_open
         self._held = 0
 
     @asynccontextmanager
@@ -59,7 +66,7 @@ class Uploads:
         """A request's body, to be read within; it counts for that long.
 
         Raises:
-            Problem: too much, too slow, no image, several, or a form that cannot be read.
+            Problem: too much, too slow, no image, several, a form that cannot be read, or as ``require_open`` says.
             starlette.requests.ClientDisconnect: the client has gone.
         """
         limits = self._limits
@@ -67,20 +74,26 @@ class Uploads:
         if said.isdecimal() and int(said) > limits.upload_bytes:
             raise self._too_large()
         held = _Held()
+        receiving = asyncio.ensure_future(self._receive(request, held))
+        end = time.monotonic() + limits.body_seconds
         try:
-            try:
-                upload = await asyncio.wait_for(self._receive(request, held), limits.body_seconds)
-            except (asyncio.TimeoutError, TimeoutError):
-                raise Problem(
-                    408, "slow", f"the body did not arrive within {limits.body_seconds:g} seconds; send a smaller image"
-                ) from None
-            yield upload
+            while not receiving.done():
+                self._require_open()
+                if time.monotonic() > end:
+                    raise Problem(
+                        408,
+                        "slow",
+                        f"the body did not arrive within {limits.body_seconds:g} seconds; send a smaller image",
+                    )
+                await asyncio.wait({receiving}, timeout=_POLL_SECONDS)
+            yield receiving.result()
         finally:
+            receiving.cancel()
             self._held -= held.bytes
 
     async def _receive(self, request: Request, held: _Held) -> Upload:
         if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-            name, content, form = await _form(request, self._chunks(request, held), self._limits.upload_bytes)
+            name, content, form = await _form(request, self._chunks(request, held))
         else:
             name, form = request.query_params.get("name", ""), []
             content = b"".join([chunk async for chunk in self._chunks(request, held)])
@@ -122,9 +135,7 @@ class _InMemory(MultiPartParser):
     spool_max_size = 1 << 62  # beyond any limit: nothing is ever put on the disk
 
 
-async def _form(
-    request: Request, chunks: AsyncGenerator[bytes, None], most: int
-) -> tuple[str, bytes, list[tuple[str, str]]]:
+async def _form(request: Request, chunks: AsyncGenerator[bytes, None]) -> tuple[str, bytes, list[tuple[str, str]]]:
     """The one file of a form, its name, and the other fields."""
     parser = _InMemory(request.headers, chunks, max_files=1, max_fields=len(FIELDS) + 1, max_part_size=_MAX_FIELD_BYTES)
     try:

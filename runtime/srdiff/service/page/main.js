@@ -59,12 +59,13 @@ function listen() {
   get("fit").addEventListener("click", () => stage.fit());
   get("exact").addEventListener("click", () => stage.exact());
   get("part").addEventListener("change", () => draw(looked));
+  get("download").addEventListener("click", () => (looked.made.home = true));
   get("invented").addEventListener("click", ({ target }) => {
     target.ariaPressed = String(target.ariaPressed !== "true");
     draw(looked);
   });
   window.addEventListener("beforeunload", (event) => {
-    if ([...items.keys()].some((photo) => !photo.over)) event.preventDefault();
+    if ([...items.keys()].some((photo) => !photo.over || photo.made?.home === false)) event.preventDefault();
   });
 }
 
@@ -92,10 +93,12 @@ async function add(files) {
 function begin(photos, more = {}) {
   const fits = models.length > 0 && get("settings").reportValidity();
   for (const photo of photos) {
-    photo.prepare(fits ? { ...chosen(), ...more } : {}, fits ? model().scale : 1);
-    if (!fits) refuse(photo, models.length ? "correct the settings and press Again" : "reload the page first");
-    else if (photo.file.size > limits.bytes) refuse(photo, `is larger than ${limits.bytes >> 20} MiB`);
-    else waiting.push(photo);
+    if (photo.file.size > limits.bytes) refuse(photo, `is larger than ${limits.bytes >> 20} MiB`);
+    else if (fits) {
+      photo.prepare({ ...chosen(), ...more }, model().scale);
+      waiting.push(photo);
+    } else if (!photo.settings)
+      refuse(photo, models.length ? "correct the settings and press Again" : "reload the page first");
     changed(photo);
   }
   next();
@@ -120,7 +123,9 @@ function next() {
 function entryOf(photo) {
   const entry = get("item").content.firstElementChild.cloneNode(true);
   const part = (name) => entry.querySelector(name);
-  part(".name").textContent = photo.name;
+  part(".name").textContent = part("progress").ariaLabel = photo.name;
+  for (const button of entry.querySelectorAll(".tools button"))
+    button.ariaLabel = `${button.textContent} ${photo.name}`;
   part(".show").addEventListener("click", () => look(photo));
   part(".cancel").addEventListener("click", () => photo.cancel());
   part(".shrink").addEventListener("click", () => begin([photo], { shrink: true }) && look(photo));
@@ -130,9 +135,12 @@ function entryOf(photo) {
 }
 
 function remove(photo) {
+  const entry = items.get(photo);
+  const other = entry.nextElementSibling ?? entry.previousElementSibling;
   photo.discard();
-  items.get(photo).remove();
+  entry.remove();
   items.delete(photo);
+  (other?.querySelector(".show") ?? get("files")).focus();
   get("tab").hidden = !items.size;
   if (photo === looked) look([...items.keys()].at(-1) ?? null);
 }
@@ -150,6 +158,7 @@ function changed(photo) {
   if (!entry) return;
   const part = (name) => entry.querySelector(name);
   const bar = part("progress");
+  const focused = document.activeElement;
   part(".words").textContent = photo.words;
   if (photo.before) setAddress(part(".thumb"), photo.before);
   bar.hidden = photo.over;
@@ -159,6 +168,7 @@ function changed(photo) {
   part(".cancel").hidden = photo.over;
   part(".shrink").hidden = !photo.shrunk;
   part(".again").hidden = part(".remove").hidden = !photo.over;
+  if (focused.hidden && entry.contains(focused)) part(".tools button:not([hidden])").focus();
   if (photo === looked) draw(photo);
 }
 
@@ -166,29 +176,30 @@ function changed(photo) {
 function draw(photo) {
   get("viewer").hidden = !photo?.before;
   if (!photo?.before) return;
-  const { result, size, scale } = photo;
-  stage.take(...(result ? [result.width, result.height] : size.map((side) => side * scale)));
+  const made = photo.over ? photo.made : null;
+  const { size, scale } = photo;
+  stage.take(...(made ? [made.result.width, made.result.height] : size.map((side) => side * scale)));
   setAddress(get("before"), photo.before);
-  const names = Object.keys(photo.parts ?? {}).filter((name) => name !== "uncertainty");
+  const names = Object.keys(made?.parts ?? {}).filter((name) => name !== "uncertainty");
   const part = get("part");
   if (part.options.length !== names.length) part.replaceChildren(...names.map((name) => new Option(name)));
   get("choice").hidden = names.length < 2;
-  const after = photo.parts?.[part.value || names[0]] ?? photo.preview;
+  const after = made?.parts[part.value || names[0]] ?? photo.preview;
   setAddress(get("after"), after);
   get("stage").classList.toggle("alone", !after);
-  get("after").dataset.kind = photo.parts ? "result" : "preview";
-  const doubt = photo.parts?.uncertainty;
+  get("after").dataset.kind = made ? "result" : "preview";
+  const doubt = made?.parts.uncertainty;
   const shown = get("invented").ariaPressed === "true";
   get("invented").hidden = !doubt;
   setAddress(get("doubt"), shown ? doubt : null);
   get("legend").hidden = !doubt || !shown;
   const link = get("download");
-  link.hidden = !photo.parts;
-  if (photo.parts) {
+  link.hidden = !made;
+  if (made) {
     link.href = after;
     link.download = nameOf(photo, names.length > 1 ? `_${part.value}` : "");
   }
-  get("facts").textContent = photo.result ? factsOf(photo.result.facts) : photo.words;
+  get("facts").textContent = made ? factsOf(made.result.facts) : photo.words;
 }
 
 function setAddress(image, address) {
@@ -196,9 +207,12 @@ function setAddress(image, address) {
   if (address && image.getAttribute("src") !== address) image.src = address;
 }
 
-function nameOf(photo, sample) {
-  const larger = photo.settings.shrink ? "_larger" : `_x${photo.scale}`;
-  return `${photo.name.replace(/\.[^.]*$/, "")}${larger}${sample}.${photo.settings.format}`;
+/** The whole name stays in it where two photos differ in nothing but the ending, as with srdiff-run. */
+function nameOf({ name, made: { settings, scale } }, sample) {
+  const stem = (text) => text.replace(/\.[^.]*$/, "");
+  const alike = [...items.keys()].some((other) => other.name !== name && stem(other.name) === stem(name));
+  const larger = settings.shrink ? "_larger" : `_x${scale}`;
+  return `${alike ? name : stem(name)}${larger}${sample}.${settings.format}`;
 }
 
 function factsOf(facts) {

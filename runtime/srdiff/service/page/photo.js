@@ -2,12 +2,14 @@
 import { ask, events, pause, read, Refusal } from "/page/api.js";
 
 const OVER = ["done", "failed", "cancelled"];
+const PASSING = [0, 408, 429, 502, 503, 504]; // statuses that mean later: of the service, or of a proxy before it
 const OPACITY = 0.7; // of the layer over what is invented, so that the picture shows through
 
 /**
  * state is waiting, sending, queued, running, done, failed or cancelled; words say it to a person.
- * before, preview and the parts of the result (by name) are addresses of pictures in this tab's memory. shrunk is what
- * the service offers to do with one that is too large.
+ * made is the latest result, which stays until there is another: its parts by name, what the service says of it, the
+ * settings and the scale that it was made with, and whether it was taken home. before, preview and the parts are
+ * addresses of pictures in this tab's memory. shrunk is what the service offers to do with one that is too large.
  */
 export class Photo {
   constructor(file, changed) {
@@ -15,6 +17,7 @@ export class Photo {
     this.name = file.name || "pasted.png";
     this.changed = changed;
     this.addresses = new Set();
+    this.made = null;
   }
 
   /** Make ready for another run. settings are those of POST /v1/jobs; scale is the model's. */
@@ -22,9 +25,9 @@ export class Photo {
     this.settings = settings;
     this.scale = scale;
     this.stop = new AbortController();
-    for (const address of this.addresses) if (address !== this.before) this.#release(address);
-    Object.assign(this, { state: "waiting", words: "waits for its turn", id: null, preview: null, parts: null });
-    Object.assign(this, { done: 0, total: 0, result: null, shrunk: null });
+    if (this.preview) this.#release(this.preview);
+    Object.assign(this, { state: "waiting", words: "waits for its turn", id: null, preview: null });
+    Object.assign(this, { done: 0, total: 0, shrunk: null });
   }
 
   get over() {
@@ -35,17 +38,19 @@ export class Photo {
   async run() {
     const signal = this.stop.signal;
     try {
+      this.content ??= await contentOf(this.file);
       await (this.shown ??= this.#show(signal));
-      while (!this.parts) {
+      for (let fetched = false; !fetched; ) {
         const query = new URLSearchParams({ ...this.settings, name: this.name });
         this.#say("sending", "is being sent");
-        const request = () => read("json", `/v1/jobs?${query}`, { method: "POST", body: this.file, signal });
+        const request = () => read("json", `/v1/jobs?${query}`, { method: "POST", body: this.content, signal });
         this.id = (await this.#patiently(request)).id;
         const end = await this.#follow(signal);
         if (end.state === "failed") throw new Refusal(end.problem.status, end.problem.detail);
-        if (end.state === "done") await this.#fetch(end.result, signal);
+        fetched = end.state === "done" && (await this.#fetch(end.result, signal));
       }
-      this.#say("done", `${this.result.width}×${this.result.height} pixels, seed ${this.settings.seed}`);
+      const { width, height } = this.made.result;
+      this.#say("done", `${width}×${height} pixels, seed ${this.settings.seed}`);
     } catch (error) {
       this.shown = this.before && this.shown;
       this.shrunk = error.shrunk;
@@ -68,12 +73,12 @@ export class Photo {
 
   /** The picture before; by the service where this browser cannot show its format. */
   async #show(signal) {
-    let address = this.#keep(this.file);
+    let address = this.#keep(this.content);
     let size = await sizeOf(address);
     if (!size) {
       this.#release(address);
       const path = `/v1/decoded?${new URLSearchParams({ name: this.name })}`;
-      const request = () => read("blob", path, { method: "POST", body: this.file, signal });
+      const request = () => read("blob", path, { method: "POST", body: this.content, signal });
       address = this.#keep(await this.#patiently(request));
       size = await sizeOf(address);
     }
@@ -86,17 +91,17 @@ export class Photo {
   async #follow(signal) {
     let last = {};
     while (!OVER.includes(last.state)) {
-      try {
-        await events(`/v1/jobs/${this.id}/events`, signal, (kind, data) => {
+      const listen = () =>
+        events(`/v1/jobs/${this.id}/events`, signal, (kind, data) => {
           if (kind === "preview") return this.#preview(data);
           last = JSON.parse(data);
           if (!OVER.includes(last.state)) this.#tell(last);
         });
+      try {
+        await this.#patiently(listen);
       } catch (error) {
         if (error.status === 404) return {};
-        if (error.status !== 0) throw error;
-        this.#say(this.state, error.message);
-        await pause(1, signal);
+        throw error;
       }
     }
     return last;
@@ -117,6 +122,7 @@ export class Photo {
     if (old) setTimeout(() => this.#release(old), 2000); // it is shown until the new one is decoded
   }
 
+  /** Take a result in place of the one before; false where it is kept no longer. */
   async #fetch(result, signal) {
     const parts = {};
     try {
@@ -125,12 +131,14 @@ export class Photo {
         parts[part] = await this.#patiently(() => read("blob", path, { signal }));
       }
     } catch (error) {
-      if ([404, 410].includes(error.status)) return; // kept no longer: once more
+      if ([404, 410].includes(error.status)) return false;
       throw error;
     }
     if (parts.uncertainty) parts.uncertainty = await orange(parts.uncertainty);
+    for (const address of Object.values(this.made?.parts ?? {})) this.#release(address);
     for (const part of Object.keys(parts)) parts[part] = this.#keep(parts[part]);
-    Object.assign(this, { parts, result });
+    this.made = { parts, result, settings: this.settings, scale: this.scale, home: false };
+    return true;
   }
 
   /** Try until there is room, or somebody there. */
@@ -139,7 +147,7 @@ export class Photo {
       try {
         return await request();
       } catch (error) {
-        if (![0, 408, 429, 503].includes(error.status)) throw error;
+        if (!PASSING.includes(error.status)) throw error;
         this.#say(this.state, error.message);
         await pause(Math.min(error.retryAfter ?? 2, 30), this.stop.signal);
       }
@@ -168,6 +176,14 @@ function offerOf({ size, shrunk: { width, height, scale, seconds } }) {
   const time = seconds > 1 ? `, in about ${Math.ceil(seconds)} s` : "";
   return `is too large here, with ${size.join("×")} pixels; shrunk to ${width}×${height} first, it becomes `
     + `${width * scale}×${height * scale}${time}`;
+}
+
+/** A file's bytes as they are now: it may be changed, moved or no file at all, and a request would not tell that. */
+async function contentOf(file) {
+  const bytes = await file.arrayBuffer().catch(() => {
+    throw new Refusal(400, "cannot be read; choose it again");
+  });
+  return new Blob([bytes], { type: file.type });
 }
 
 /** [width, height] of a picture, upright; null for one that this browser cannot show. */
