@@ -11,7 +11,7 @@ from typing import Any, Iterator
 from ..errors import ImageError, OptionError
 from ..photo.read import DEFAULT_MAX_PIXELS
 from .colours import Colours, is_transparent
-from .library import av, reading, said
+from .library import FOREIGN_TAGS, av, reading, said
 
 # What is read. No playlists, which name other files and addresses, and no pictures.
 FORMATS = (
@@ -102,9 +102,7 @@ class Film:
         """The file from its beginning, which seeking does not always lead back to."""
         # Opened here and not by FFmpeg, which takes names for addresses; and nothing that the file names is.
         options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-        with self.path.open("rb") as file, av.open(
-            file, container_options=options, metadata_errors="replace"
-        ) as container:
+        with self.path.open("rb") as file, av.open(file, container_options=options, **FOREIGN_TAGS) as container:
             yield container
 
     def _moving(self, container: Any) -> Any:
@@ -155,8 +153,7 @@ class Film:
             for stream in self._streams
             if stream.type not in COPIED and stream is not self.stream
         ]
-        kinds = {side.type.name for side in first.side_data}
-        unkept += [words for name, words in _UNKEPT_SIDE_DATA.items() if name in kinds]
+        unkept += [words for name, words in _UNKEPT_SIDE_DATA.items() if name in first.side_data]
         if self.stream.metadata.get("alpha_mode") == "1" and not self.colours.alpha:
             unkept.append("transparency, which its decoder does not give")
         return unkept
@@ -279,7 +276,5 @@ class Film:
 
 
 def _matrix(frame: Any) -> tuple[int, ...] | None:
-    for side in frame.side_data:
-        if side.type.name == "DISPLAYMATRIX":
-            return tuple(memoryview(bytes(side)).cast("i"))
-    return None
+    side = frame.side_data.get("DISPLAYMATRIX")
+    return None if side is None else tuple(memoryview(bytes(side)).cast("i"))
