@@ -28,6 +28,7 @@ from ..manifest import WISHES
 from ..model_names import bundle_folder
 from ..unfinished_files import remove_leftovers
 from .command import Command
+from .completing import files
 from .devices import engine_option
 from .model_options import model_options
 from .run_options import AUTO, run_options
@@ -38,9 +39,12 @@ READ_AT_MOST = 8
 
 
 @click.command(cls=Command)
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=files)
 @click.option(
-    "-o", "--output", help="File, or folder for several images; - is standard output.  [default: beside each input]"
+    "-o",
+    "--output",
+    shell_complete=files,
+    help="File, or folder for several images; - is standard output.  [default: beside each input]",
 )
 @model_options
 @run_options

@@ -20,6 +20,7 @@ from ..errors import OptionError, PackageError
 from ..machine import usable_cpus
 from ..model_names import DEFAULT_MODEL, built_in, bundle_folder
 from ..upscaler import Upscaler
+from . import completing
 from .command import Command
 from .devices import engine_option
 from .saying import say
@@ -35,6 +36,7 @@ _MIB = 1 << 20
     "--model",
     "models",
     multiple=True,
+    shell_complete=completing.models,
     help="Bundle folder, or a built-in one; repeatable, the first is the default.  [default: all built-in ones]",
 )
 @click.option(
@@ -42,6 +44,7 @@ _MIB = 1 << 20
     default="auto",
     show_default=True,
     metavar="DEVICE",
+    shell_complete=completing.devices,
     help=f"auto, {', '.join(DEVICES)}; ascend:0,1 two that share the line.",
 )
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from srdiff.commands.command import Command
+from srdiff.commands.completing import files
 from srdiff.commands.saying import Report, say
 from srdiff.mindspore_log import keep_quiet
 
@@ -15,6 +16,7 @@ from srdiff.mindspore_log import keep_quiet
     "--config",
     required=True,
     metavar="FILE|card|small",
+    shell_complete=files,
     help="YAML file, or one that comes with this package: the model card's settings, or a small model for a CPU.",
 )
 @click.option(
