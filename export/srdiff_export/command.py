@@ -15,6 +15,7 @@ from srdiff.errors import OptionError
 from srdiff.manifest import Manifest
 from srdiff.mindspore_log import keep_quiet
 from srdiff_export.convert import ConvertOptions, convert_bundle
+from srdiff_training.commands.packages import brought_by
 from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
 
@@ -138,7 +139,8 @@ def main(
     if shapes and "mindir" not in formats.split(","):
         raise click.UsageError("--shape is for MindIR graphs; add --format mindir, or leave it out")
     keep_quiet()
-    from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
+    with brought_by("export"):
+        from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
     target = output or ckpt.with_suffix(".srdiff")
     chosen = ExportOptions(

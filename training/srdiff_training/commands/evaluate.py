@@ -14,12 +14,13 @@ from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.commands.command import Command
 from srdiff.commands.saying import tell
 from srdiff.engines import ENGINES, PRECISIONS
-from srdiff.errors import DeviceError, OptionError, ParityError
+from srdiff.errors import OptionError, ParityError
 from srdiff.mindspore_log import keep_quiet
 from srdiff.upscaler import Upscaler
 
 from ..measure.pairs import find_pairs
 from ..model.recipe_options import RecipeOptions
+from .packages import brought_by
 from .recipe_options import recipe_options
 
 # Both compute in float32 but sum in another order: 69 to 72 dB on Set5, where few pixels differ by a level.
@@ -116,12 +117,10 @@ def _open(
     models = {}
     if ckpt is not None:
         keep_quiet()
-        try:
+        with brought_by("train"):
             import mindspore as ms
 
             from ..model.cells import open_checkpoint, open_source
-        except ImportError as error:
-            raise DeviceError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[train]'") from error
         ms.set_context(mode=ms.GRAPH_MODE)  # many steps at one size: compiling pays
         models["checkpoint"] = (
             open_checkpoint(ckpt, recipe)

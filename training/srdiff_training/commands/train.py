@@ -9,6 +9,8 @@ from srdiff.commands.completing import files
 from srdiff.commands.saying import Report, say
 from srdiff.mindspore_log import keep_quiet
 
+from .packages import brought_by
+
 
 @click.command(cls=Command)
 @click.argument("stage", type=click.Choice(["rrdb", "srdiff", "distil"]))
@@ -32,10 +34,11 @@ def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], 
     run.
     """
     keep_quiet()
-    from ..run.settings_file import load_settings
-
+    with brought_by("train"):
+        from ..run.settings_file import load_settings
     settings = load_settings(stage, config, changes)
-    from ..run.train import train
+    with brought_by("train"):
+        from ..run.train import train
 
     report = Report()
     outcome = train(settings, resume, report.tell)
