@@ -9,12 +9,12 @@ from typing import Any, Iterable, Iterator
 
 import click
 
-from ..errors import SRDiffError
+from ..errors import SRDiffError, one_line
 from ..looking import is_there
 from ..standard_streams import occupy_closed
 from ..starting import imported
 from .interruption import INTERRUPTED, interrupted_by_termination
-from .saying import say
+from .saying import say, visible
 from .version import version_option
 
 # What all commands' help has in common.
@@ -125,7 +125,7 @@ def apart(sentence: str, words: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
     """Columns as wide as their widest cell, without rules."""
-    cells = [head, *rows]
+    cells = [head, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
 
@@ -139,4 +139,4 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; close other programs, or ask for a smaller tile or image"
-    return f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"
+    return f"unexpected {type(error).__name__}: {one_line(error)}; run again with --debug and report the traceback"

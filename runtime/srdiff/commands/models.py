@@ -49,7 +49,7 @@ def list_models() -> None:
             rows.append(_row(name, folder))
         except SRDiffError as error:
             rows.append([name, "", "", "", str(error)])
-    tell(table(["model", "scale", "steps", "MB", "where"], rows))
+    tell(*table(["model", "scale", "steps", "MB", "where"], rows).split("\n"))
 
 
 @main.command()

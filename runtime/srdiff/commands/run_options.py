@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from ..errors import OptionError
 from ..jobs.work import Crop
 from ..photo.write import FORMATS
 from .model_options import Decorated
+from .paths import FilePath
 
 AUTO = "auto"
 
@@ -92,7 +92,7 @@ _OPTIONS = (
     click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are kept."),
     click.option(
         "--ledger",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False),
         help="Note each image in this file; a rerun makes what is missing, changed or failed.  "
         "[default: for folders, srdiff-ledger.jsonl beside the results]",
     ),

@@ -23,6 +23,7 @@ from ..upscaler import Upscaler
 from . import completing
 from .command import Command
 from .devices import engine_option
+from .paths import FilePath
 from .saying import say
 
 TOKEN_VARIABLE = "SRDIFF_TOKEN"
@@ -59,7 +60,7 @@ _MIB = 1 << 20
 )
 @click.option(
     "--token-file",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help=f"Ask for the bearer token in this file.  [default: the variable {TOKEN_VARIABLE}, else none]",
 )
 @click.option("--max-mib", type=click.IntRange(1), default=32, show_default=True, help="Of an upload.")

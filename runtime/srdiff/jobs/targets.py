@@ -12,7 +12,7 @@ from ..errors import OptionError, OutputError, SRDiffError
 from ..looking import is_folder, is_stream, is_there
 from ..photo.write import FORMATS, format_of
 from .identity import identity, same_file, spelling
-from .sources import STREAM, Source
+from .sources import STREAM, Source, require_path
 
 DEFAULT_FORMAT = "png"
 
@@ -46,7 +46,8 @@ class Destination:
         suffix: put behind a name where the result lies beside its input, like ``_x4``.
 
     Raises:
-        OptionError: the format is unknown or contradicts the output's suffix, or the suffix is no part of a name.
+        OptionError: the output is empty or a URL, the format is unknown or contradicts its suffix, or the suffix is no
+            part of a name.
     """
 
     output: str | None = None
@@ -56,6 +57,8 @@ class Destination:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise OptionError(f"format is {self.format!r}; choose one of {', '.join(FORMATS)}")
+        if self.output is not None:
+            require_path("output", self.output)
         if any(sign in self.suffix for sign in "/\\\0"):
             raise OptionError(f"suffix is {self.suffix!r}; it is part of a file name and holds no slash")
         named = self._format_of_output()
