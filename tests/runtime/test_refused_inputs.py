@@ -8,9 +8,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from srdiff import ImageError
 from srdiff.commands.run import main as srdiff_run
 from srdiff.commands.serve import main as srdiff_serve
 from srdiff.commands.video import main as srdiff_video
+from srdiff.photo.read import read_photo
 
 from .in_process import names, picture
 
@@ -72,3 +74,23 @@ def test_no_empty_word_and_no_url_is_taken_for_a_folder(
     result = CliRunner().invoke(command, [name if word == "NAME" else word for word in words])
     assert result.exit_code == 2 and (f"{name} is a URL" if name else "is empty; name a file") in result.output
     assert names(tmp_path) == {"in.png"}
+
+
+def test_a_file_that_looks_like_an_option_is_told_how_to_be_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "-dash.png")
+    assert "; for the file of that name write ./-dash.png" in CliRunner().invoke(srdiff_run, ["-dash.png"]).output
+    assert "for the file" not in CliRunner().invoke(srdiff_run, ["-nosuch.png"]).output
+
+
+def test_a_chunk_is_told_by_its_name(tmp_path: Path) -> None:
+    whole = picture(tmp_path / "in.png")
+    for data, words in (
+        (whole[:-20], "within its IDAT chunk"),
+        (whole[:-18] + b"...." + whole[-14:], "in its IDAT chunk"),
+    ):
+        (tmp_path / "in.png").write_bytes(data)
+        with pytest.raises(ImageError, match=words):
+            read_photo(tmp_path / "in.png")

@@ -40,7 +40,15 @@ class OneSentence(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
         with self._failing(ctx):
-            return super().parse_args(ctx, args)
+            try:
+                return super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                files = [word for word in ctx.meta[_WORDS] if word.startswith("-") and is_there(word)]
+                if not files:
+                    raise
+                raise click.UsageError(
+                    f"{error.message.rstrip('.')}; for the file of that name write ./{visible(files[0])}", ctx
+                ) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         with self._failing(ctx), interrupted_by_termination():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -215,7 +216,8 @@ def _keys(jobs: list[Job]) -> list[str]:
 
     def key(source: Source) -> str:
         path = Path(source.name) if source.path is None or common is None else source.path.relative_to(common)
-        return path.as_posix() + _frame(source)
+        # By its bytes, which another locale takes for other letters.
+        return os.fsencode(path.as_posix()).decode("utf-8", "surrogateescape") + _frame(source)
 
     return [key(job.source) for job in jobs]
 
