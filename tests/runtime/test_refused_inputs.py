@@ -85,6 +85,14 @@ def test_a_file_that_looks_like_an_option_is_told_how_to_be_named(
     assert "for the file" not in CliRunner().invoke(srdiff_run, ["-nosuch.png"]).output
 
 
+@pytest.mark.parametrize("words", [["-o", "out.png"], ["--format", "tiff"], []])
+def test_a_quality_that_no_result_has(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "in.png")
+    result = CliRunner().invoke(srdiff_run, ["in.png", "--quality", "50", *words])
+    assert result.exit_code == 2 and "quality is of jpg and webp" in result.output and names(tmp_path) == {"in.png"}
+
+
 def test_a_chunk_is_told_by_its_name(tmp_path: Path) -> None:
     whole = picture(tmp_path / "in.png")
     for data, words in (

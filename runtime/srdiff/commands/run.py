@@ -26,6 +26,7 @@ from ..jobs.targets import Destination, Job
 from ..jobs.work import JobSettings
 from ..manifest import WISHES
 from ..model_names import bundle_folder
+from ..photo.write import LOSSY
 from ..unfinished_files import remove_leftovers
 from .command import Command
 from .completing import files
@@ -63,6 +64,8 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     found = find_sources(inputs, suffix, options["recursive"], options["all_frames"], options["output"])
     destination = Destination(options["output"], options["format"], suffix)
     jobs = destination.jobs(found.sources, settings.wanted)
+    if settings.quality is not None and jobs and jobs[0].format not in LOSSY:
+        raise OptionError(f"quality is of {' and '.join(LOSSY)}, and results are {jobs[0].format}; leave it out")
     shard, folder = options["shard"], destination.folder(found.sources)
     if shard is not None:
         if folder is None:

@@ -62,7 +62,7 @@ class Workers(click.ParamType):
 
 _OPTIONS = (
     click.option("--format", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]"),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp.  [default: 95]"),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp alone.  [default: 95]"),
     click.option("--crop", type=Rectangle(), help="Enlarge this part alone, to try before a long run."),
     click.option(
         "--workers",
