@@ -6,6 +6,7 @@ TEST := .venv-test/bin
 
 include lite.mk
 include lowest.mk
+include newest.mk
 include wheel.mk
 include docs.mk
 include web.mk

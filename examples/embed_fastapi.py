@@ -1,6 +1,6 @@
 """A route of your own FastAPI program: `fastapi run examples/embed_fastapi.py`.
 
-pip install 'srdiff[cpu]' 'fastapi[standard]'
+pip install '.[cpu]' 'fastapi[standard]'
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Threads of your own: `python examples/embed_threads.py in1.png in2.png`. One upscaler serves all of them.
 
-pip install 'srdiff[cpu]'
+pip install '.[cpu]'
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A task queue's worker, here Celery's; with RQ, `rq worker` runs `enlarge` as it is.
 
-pip install 'srdiff[cpu]' celery
+pip install '.[cpu]' celery
 celery --workdir examples --app embed_worker worker --pool prefork --concurrency 1
 """
 

@@ -1,6 +1,6 @@
 """A folder on a Ray cluster, with what came of it.
 
-    pip install 'srdiff[cpu,ray]'
+    pip install '.[cpu,ray]'
     python examples/ray_batch.py photos/ large/
 
 Joins the cluster that this machine belongs to, or starts one of this machine alone.

@@ -1,6 +1,6 @@
 """The same upscaler as a Ray Serve deployment: POST an image, get the enlarged one; who comes too many is told so.
 
-    pip install 'srdiff[cpu,ray]' 'ray[serve]'
+    pip install '.[cpu,ray]' 'ray[serve]'
     python examples/ray_serve.py
     curl --data-binary @in.png 'http://127.0.0.1:8000/?seed=7' -o out.png
 

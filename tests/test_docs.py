@@ -43,3 +43,19 @@ def test_links_lead_to_files(file: str) -> None:
     if file == "SECURITY.md":
         for name in re.findall(r"`(?:tests/\w+/)?(test_\w+\.py)`", page.read_text(encoding="utf-8")):
             assert list((ROOT / "tests").rglob(name)), name
+
+
+def test_this_project_is_installed_from_its_files() -> None:
+    """No index has it, so what its name led to there would be somebody else's."""
+    pages = [file for kind in ("*.md", "docs/*.md", "*/README.md", "examples/*.py") for file in ROOT.glob(kind)]
+    found = [line for page in pages for line in re.findall("pip install .*", page.read_text(encoding="utf-8"))]
+    assert len(found) > 15 and [line for line in found if re.search(r"""install ['"]?srdiff""", line)] == []
+
+
+def test_every_extra_is_in_the_table_of_both_readmes() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    part = project.partition("[project.optional-dependencies]")[2].partition("\n[")[0]
+    extras = sorted(re.findall(r"^(\w+) = \[", part, re.MULTILINE))
+    for name in ("README.md", "README.zh.md"):
+        rows = re.findall(r"^\| (`[a-z`, ]+`) \|", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert sorted(extra for row in rows for extra in re.findall(r"`([a-z]+)`", row) if extra in extras) == extras

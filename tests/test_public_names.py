@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import srdiff
 from srdiff import starting
+from srdiff.commands.paths import FilePath
 
 ROOT = Path(__file__).parents[1]
 API = """
@@ -105,3 +106,9 @@ def test_a_command_says_its_versions(name: str) -> None:
     result = CliRunner().invoke(commands()[name], ["--version"])
     assert result.exit_code == 0 and result.output.startswith(f"srdiff {srdiff.__version__}\npython ")
     assert f"numpy {numpy.__version__}\n" in result.output
+
+
+def test_every_path_is_one_that_is_refused_where_it_is_empty() -> None:
+    every = [each for command in commands().values() for each in (command, *getattr(command, "commands", {}).values())]
+    paths = [param.type for command in every for param in command.params if isinstance(param.type, click.Path)]
+    assert len(paths) > 10 and all(isinstance(path, FilePath) for path in paths)

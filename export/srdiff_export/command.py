@@ -10,11 +10,13 @@ import click
 
 from srdiff.bundle import Bundle
 from srdiff.commands.command import Command, table
-from srdiff.commands.saying import tell
+from srdiff.commands.paths import FilePath
+from srdiff.commands.saying import tell, visible
 from srdiff.errors import OptionError
 from srdiff.manifest import Manifest
 from srdiff.mindspore_log import keep_quiet
 from srdiff_export.convert import ConvertOptions, convert_bundle
+from srdiff_training.commands.packages import brought_by
 from srdiff_training.commands.recipe_options import recipe_options
 from srdiff_training.model.families import FAMILIES
 
@@ -22,18 +24,18 @@ from srdiff_training.model.families import FAMILIES
 @click.command(cls=Command)
 @click.option(
     "--ckpt",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Checkpoint of mindediting (MindSpore) or of the authors' PyTorch code, or such weights as .safetensors.",
 )
 @click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Instead of a checkpoint: a bundle whose ONNX graphs the vendor's converter makes mindir or om of.",
 )
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help="Bundle folder to write.  [default: CKPT with suffix .srdiff, or BUNDLE with suffix .FORMAT.srdiff]",
 )
 @click.option(
@@ -89,7 +91,7 @@ from srdiff_training.model.families import FAMILIES
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option(
     "--inspect",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     metavar="BUNDLE",
     help="Check a bundle, print what it holds, and write nothing.",
 )
@@ -114,7 +116,7 @@ def main(
     own network on every inference engine installed; a difference above the bound is an error and leaves nothing behind.
     """
     if inspect is not None:
-        tell(describe(Bundle(inspect)))
+        tell(*describe(Bundle(inspect)).split("\n"))
         return
     if bundle is not None:
         if ckpt is not None:
@@ -138,7 +140,8 @@ def main(
     if shapes and "mindir" not in formats.split(","):
         raise click.UsageError("--shape is for MindIR graphs; add --format mindir, or leave it out")
     keep_quiet()
-    from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
+    with brought_by("export"):
+        from .export import DEFAULT_SHAPE, ExportOptions, export_bundle
 
     target = output or ckpt.with_suffix(".srdiff")
     chosen = ExportOptions(
@@ -151,7 +154,7 @@ def main(
     )
     exported, comparisons = export_bundle(ckpt, target, chosen, overwrite)
     rows = [_comparison_row(vars(comparison)) for comparison in comparisons]
-    tell(table(COMPARISON_HEAD, rows))
+    tell(*table(COMPARISON_HEAD, rows).split("\n"))
     size = sum((target / name).stat().st_size for name in exported.file_names)
     taken = exported.manifest.origin.get("weights")
     if taken:
@@ -185,7 +188,7 @@ def describe(bundle: Bundle) -> str:
         *((key, value or "not stated") for key, value in manifest.origin.items()),
     ]
     width = max(len(key) for key, _ in facts)
-    lines = [f"{key:<{width}}  {value}" for key, value in facts]
+    lines = [visible(f"{key:<{width}}  {value}") for key, value in facts]
     files = [[name, f"{(bundle.path / name).stat().st_size:,}"] for name in bundle.file_names]
     lines += ["", table(["file (hash checked)", "bytes"], files)]
     comparisons = manifest.parity.get("comparisons", [])

@@ -67,7 +67,10 @@ def remove_bundle(name: str) -> list[str]:
     folder = added().get(name)
     if folder is None:
         why = "comes with the package and stays" if name in built_in() else "was not added"
-        raise OptionError(f"{name} {why}; choose one of {', '.join(added()) or 'none, as none was added'}")
+        names = ", ".join(added())
+        raise OptionError(
+            f"{name} {why}; " + (f"choose one of {names}" if names else "there is no added one to remove")
+        )
     try:
         if folder.is_symlink():
             folder.unlink()

@@ -218,6 +218,7 @@ def test_zips_that_are_larger_than_bundles(models: Models, store: Path, tmp_path
 def test_names_that_cannot_be(models: Models, store: Path) -> None:
     for name in ("../out", "a/b", ".hidden", "", "x" * 65, "small-v1"):
         assert "name is" in models("add", GOLDEN, "--name", name, code=2)
+    assert "there is no added one to remove" in models("remove", "small-v1", code=2)
     models("add", GOLDEN)
     assert "is taken" in models("add", GOLDEN, code=2)
     assert "comes with the package" in models("remove", "small-v1", code=2)

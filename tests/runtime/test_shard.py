@@ -104,3 +104,27 @@ def test_the_first_one_decides(tmp_path, monkeypatch, links):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
         agree(tmp_path / "file", {})
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode whatever the locale")
+def test_an_image_has_one_key_in_every_locale(tmp_path: Path) -> None:
+    for name in ("\u00fcn\u00ef\u6587.png", "a.png", os.fsdecode(b"\xff.png")):
+        (tmp_path / name).write_bytes(b"")
+    code = (
+        "from srdiff.diversity import Wanted; from srdiff.jobs.sources import find_sources; "
+        "from srdiff.jobs.targets import Destination; "
+        "print([ascii(job.key) for job in Destination().jobs(find_sources(['.'], '_x4').sources, Wanted())])"
+    )
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    keys = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **locale},
+            cwd=str(tmp_path),
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=60,
+        ).stdout
+        for locale in ({"PYTHONUTF8": "1"}, plain)
+    ]
+    assert keys[0] == keys[1] and b"\\u6587" in keys[0] and b"\\udcff" in keys[0]

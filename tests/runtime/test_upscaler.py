@@ -170,6 +170,11 @@ def test_a_named_device_that_is_absent_is_an_error():
         open_engine(device="gpu")
 
 
+def test_the_cpus_reason_comes_first():
+    with pytest.raises(OptionError, match=r"\A(OpenVINO|ONNX Runtime on cpu) has no option 'foo'"):
+        open_engine(options={"foo": "bar"})
+
+
 def test_looking_for_the_best_engine_loads_none_that_it_cannot_be():
     """A provider's library is not there: without loading ONNX Runtime that is known, and refused as it is with it."""
     pytest.importorskip("openvino")

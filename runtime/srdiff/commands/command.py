@@ -9,12 +9,12 @@ from typing import Any, Iterable, Iterator
 
 import click
 
-from ..errors import SRDiffError
+from ..errors import SRDiffError, one_line
 from ..looking import is_there
 from ..standard_streams import occupy_closed
 from ..starting import imported
 from .interruption import INTERRUPTED, interrupted_by_termination
-from .saying import say
+from .saying import say, visible
 from .version import version_option
 
 # What all commands' help has in common.
@@ -40,7 +40,15 @@ class OneSentence(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[_WORDS] = tuple(args)
         with self._failing(ctx):
-            return super().parse_args(ctx, args)
+            try:
+                return super().parse_args(ctx, args)
+            except click.NoSuchOption as error:
+                files = [word for word in ctx.meta[_WORDS] if word.startswith("-") and is_there(word)]
+                if not files:
+                    raise
+                raise click.UsageError(
+                    f"{error.message.rstrip('.')}; for the file of that name write ./{visible(files[0])}", ctx
+                ) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         with self._failing(ctx), interrupted_by_termination():
@@ -125,7 +133,7 @@ def apart(sentence: str, words: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 def table(head: list[str], rows: Iterable[list[str]]) -> str:
     """Columns as wide as their widest cell, without rules."""
-    cells = [head, *rows]
+    cells = [head, *([visible(cell) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths)).rstrip() for row in cells)
 
@@ -139,4 +147,4 @@ def _sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, MemoryError):
         return "there is not enough memory for this; close other programs, or ask for a smaller tile or image"
-    return f"unexpected {type(error).__name__}: {error}; run again with --debug and report the traceback"
+    return f"unexpected {type(error).__name__}: {one_line(error)}; run again with --debug and report the traceback"

@@ -26,9 +26,9 @@ def main(as_json: bool, threads: int | None) -> None:
     findings = examine(golden_bundle(), Recorded.read(), threads)
     facts = machine_facts()
     if as_json:
-        tell(json.dumps(as_data(facts, findings), indent=1))
+        tell(*json.dumps(as_data(facts, findings), indent=1).split("\n"))
     else:
-        tell(as_text(facts, findings, table))
+        tell(*as_text(facts, findings, table).split("\n"))
     if any(finding.is_wrong for finding in findings):
         sys.exit(1)
 

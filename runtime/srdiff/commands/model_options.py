@@ -11,6 +11,7 @@ from ..engines import DEVICES, ENGINES, PRECISIONS
 from ..model_names import DEFAULT_MODEL, MANY_STEPS, built_in
 from ..photo.read import DEFAULT_MAX_PIXELS
 from ..samplers import SAMPLERS, SPACINGS
+from .completing import devices, models, presets
 from .devices import print_devices
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -31,6 +32,7 @@ class Size(click.ParamType):
 _OPTIONS = (
     click.option(
         "--model",
+        shell_complete=models,
         help=f"Bundle folder, or one that is built in: {', '.join(built_in())}.  [default: {DEFAULT_MODEL.stem}]",
     ),
     click.option(
@@ -42,6 +44,7 @@ _OPTIONS = (
     ),
     click.option(
         "--preset",
+        shell_complete=presets,
         help=f"Of models of many steps, like {MANY_STEPS}: sampler, steps, eta and spacing by a name.  "
         "[default: the model's]",
     ),
@@ -72,6 +75,7 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         metavar="DEVICE",
+        shell_complete=devices,
         help=f"auto, {', '.join(DEVICES)}; gpu:1 is the second of them, ascend:0,1 two that share the images.",
     ),
     click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True),

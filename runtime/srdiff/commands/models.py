@@ -16,6 +16,7 @@ from ..errors import OptionError, SRDiffError
 from ..model_names import added, built_in, bundle_folder, models_folder
 from ..model_store import add_bundle, check_files, free_place, name_of, remove_bundle
 from .command import CONTEXT, Command, OneSentence, table
+from .completing import added_models, files, models
 from .saying import say, tell
 from .version import version_option
 
@@ -48,11 +49,11 @@ def list_models() -> None:
             rows.append(_row(name, folder))
         except SRDiffError as error:
             rows.append([name, "", "", "", str(error)])
-    tell(table(["model", "scale", "steps", "MB", "where"], rows))
+    tell(*table(["model", "scale", "steps", "MB", "where"], rows).split("\n"))
 
 
 @main.command()
-@click.argument("source")
+@click.argument("source", shell_complete=files)
 @click.option("--name", help="What --model will take.  [default: the source's own name]")
 @click.option("--sha256", help="Of the file at an address: what its publisher states.")
 def add(source: str, name: str | None, sha256: str | None) -> None:
@@ -90,7 +91,7 @@ def _add_from(url: str, sha256: str, name: str) -> Bundle:
 
 
 @main.command()
-@click.argument("name")
+@click.argument("name", shell_complete=added_models)
 def remove(name: str) -> None:
     """Remove a model that was added.
 
@@ -101,7 +102,7 @@ def remove(name: str) -> None:
 
 
 @main.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=models)
 def verify(names: tuple[str, ...]) -> None:
     """Check every file of models by its hash.
 

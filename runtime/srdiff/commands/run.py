@@ -26,8 +26,10 @@ from ..jobs.targets import Destination, Job
 from ..jobs.work import JobSettings
 from ..manifest import WISHES
 from ..model_names import bundle_folder
+from ..photo.write import LOSSY
 from ..unfinished_files import remove_leftovers
 from .command import Command
+from .completing import files
 from .devices import engine_option
 from .model_options import model_options
 from .run_options import AUTO, run_options
@@ -38,9 +40,12 @@ READ_AT_MOST = 8
 
 
 @click.command(cls=Command)
-@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...", shell_complete=files)
 @click.option(
-    "-o", "--output", help="File, or folder for several images; - is standard output.  [default: beside each input]"
+    "-o",
+    "--output",
+    shell_complete=files,
+    help="File, or folder for several images; - is standard output.  [default: beside each input]",
 )
 @model_options
 @run_options
@@ -59,6 +64,8 @@ def main(inputs: tuple[str, ...], **options: Any) -> None:
     found = find_sources(inputs, suffix, options["recursive"], options["all_frames"], options["output"])
     destination = Destination(options["output"], options["format"], suffix)
     jobs = destination.jobs(found.sources, settings.wanted)
+    if settings.quality is not None and jobs and jobs[0].format not in LOSSY:
+        raise OptionError(f"quality is of {' and '.join(LOSSY)}, and results are {jobs[0].format}; leave it out")
     shard, folder = options["shard"], destination.folder(found.sources)
     if shard is not None:
         if folder is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from ..errors import OptionError
 from ..jobs.work import Crop
 from ..photo.write import FORMATS
 from .model_options import Decorated
+from .paths import FilePath
 
 AUTO = "auto"
 
@@ -62,7 +62,7 @@ class Workers(click.ParamType):
 
 _OPTIONS = (
     click.option("--format", type=click.Choice(list(FORMATS)), help="Of the result.  [default: from -o, else png]"),
-    click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp.  [default: 95]"),
+    click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp alone.  [default: 95]"),
     click.option("--crop", type=Rectangle(), help="Enlarge this part alone, to try before a long run."),
     click.option(
         "--workers",
@@ -92,7 +92,7 @@ _OPTIONS = (
     click.option("--overwrite", is_flag=True, help="Replace results that exist; without it they are kept."),
     click.option(
         "--ledger",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=FilePath(dir_okay=False),
         help="Note each image in this file; a rerun makes what is missing, changed or failed.  "
         "[default: for folders, srdiff-ledger.jsonl beside the results]",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import click
@@ -11,20 +12,27 @@ from ..errors import OutputError
 from ..standard_streams import silence_output
 
 
+def visible(text: str) -> str:
+    """With control characters, line breaks included, as ``\\x1b``: what a file is called orders no terminal about, and
+    makes no line of its own.
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda found: f"\\x{ord(found.group()):02x}", text)
+
+
 def say(line: str) -> None:
     """On standard error; what cannot be said there is lost, and costs nothing else."""
     with suppress(OSError):
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)
 
 
-def tell(line: str) -> None:
+def tell(*lines: str) -> None:
     """On standard output; none where it was closed from the start.
 
     Raises:
         OutputError: it cannot be written.
     """
     try:
-        click.echo(line)
+        click.echo("\n".join(map(visible, lines)))
     except OSError as error:
         silence_output()
         raise cannot_write("standard output", error) from error

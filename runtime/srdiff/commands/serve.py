@@ -19,8 +19,10 @@ from ..errors import OptionError, PackageError
 from ..machine import threads_of_each
 from ..model_names import DEFAULT_MODEL, built_in, bundle_folder
 from ..upscaler import Upscaler
+from . import completing
 from .command import Command
 from .devices import engine_option
+from .paths import FilePath
 from .saying import say
 
 TOKEN_VARIABLE = "SRDIFF_TOKEN"
@@ -34,6 +36,7 @@ _MIB = 1 << 20
     "--model",
     "models",
     multiple=True,
+    shell_complete=completing.models,
     help="Bundle folder, or a built-in one; repeatable, the first is the default.  [default: all built-in ones]",
 )
 @click.option(
@@ -41,6 +44,7 @@ _MIB = 1 << 20
     default="auto",
     show_default=True,
     metavar="DEVICE",
+    shell_complete=completing.devices,
     help=f"auto, {', '.join(DEVICES)}; ascend:0,1 two that share the line.",
 )
 @click.option("--engine", type=click.Choice(["auto", *ENGINES]), default="auto", show_default=True)
@@ -55,7 +59,7 @@ _MIB = 1 << 20
 )
 @click.option(
     "--token-file",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     help=f"Ask for the bearer token in this file.  [default: the variable {TOKEN_VARIABLE}, else none]",
 )
 @click.option("--max-mib", type=click.IntRange(1), default=32, show_default=True, help="Of an upload.")

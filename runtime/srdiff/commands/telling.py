@@ -21,7 +21,7 @@ from ..progress import Pace, Progress, Watch
 from ..standard_streams import output_bytes
 from ..upscaler import Upscaler
 from .command import say_error
-from .saying import Report, say, tell
+from .saying import Report, say, tell, visible
 
 # Of a job whose time is told when it begins.
 LONG_SECONDS = 60
@@ -76,7 +76,7 @@ class Teller:
     @contextmanager
     def watching(self, job: Job) -> Iterator[Watch]:
         """A bar of a job's steps; a long job's time is told after its first one, where there is no bar, too."""
-        name = job.source.path.name if job.source.path else job.source.name
+        name = visible(job.source.path.name if job.source.path else job.source.name)
         pace = Pace()
         with tqdm(desc=name, bar_format=BAR, disable=True if self._quiet else None, leave=False) as bar:
 

@@ -46,7 +46,7 @@ def version_option() -> click.Option:
 
     def shown(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:
-            tell(versions())
+            tell(*versions().split("\n"))
             ctx.exit()
 
     return click.Option(

@@ -18,6 +18,7 @@ from ..jobs.identity import same_file
 from ..jobs.sources import STREAM
 from ..jobs.targets import finished
 from ..jobs.work import JobSettings
+from ..looking import is_there
 from ..manifest import WISHES
 from ..model_names import bundle_folder
 from ..upscaler import Upscaler
@@ -27,7 +28,8 @@ from ..video.frames import Made, Tell
 from .command import Command
 from .devices import engine_option
 from .model_options import model_options
-from .saying import say
+from .paths import FilePath
+from .saying import say, visible
 
 PYTHON = (3, 11)
 Enlarge = Callable[[Upscaler, Tell], Made]
@@ -47,8 +49,8 @@ class Moment(click.ParamType):
 
 
 @click.command(cls=Command)
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=FilePath())
+@click.argument("target", metavar="OUTPUT", type=FilePath())
 @model_options
 @click.option("--start", type=Moment(), help="Leave out what begins before.  [default: the film's beginning]")
 @click.option("--end", type=Moment(), help="Leave out what begins then or later.  [default: the film's end]")
@@ -80,7 +82,7 @@ def main(source: Path, target: Path, **options: Any) -> None:
         if not options["quiet"]:
             say(line)
 
-    if not piped and finished(target) and not options["overwrite"]:
+    if not piped and is_there(source) and finished(target) and not options["overwrite"]:
         note(f"{target} exists; skipped (--overwrite replaces it)")
         return
     if len(each_device(options["device"])) > 1:
@@ -128,7 +130,7 @@ def _make(
         options["overlap"],
         dict(engine_option(text) for text in options["engine_options"]),
     )
-    with tqdm(desc=source.name, unit="frame", disable=True if options["quiet"] else None, leave=False) as bar:
+    with tqdm(desc=visible(source.name), unit="frame", disable=True if options["quiet"] else None, leave=False) as bar:
 
         def tell(frames: float, kept: int, total: int | None) -> None:
             if bar.disable:

@@ -94,14 +94,15 @@ def open_engine(
         raise DeviceError(
             f"{which} has {'no' if engine != 'auto' else 'a'} device {device}; choose another device or engine"
         )
-    refusals: list[SRDiffError] = []
+    found: list[tuple[str, SRDiffError]] = []
     for name, where in candidates:
         try:
             return _module(name).open_engine(where, precision, threads, options)
         except (DeviceError, PackageError, UnknownOptionError) as error:
-            refusals.append(error)
-    if len(refusals) == 1:
-        raise refusals[0]
+            found.append((where, error))
+    if len(found) == 1:
+        raise found[0][1]
+    refusals = [refusal for _, refusal in sorted(found, key=lambda one: one[0] != "cpu")]  # first of what everybody has
     unknown = all(isinstance(refusal, UnknownOptionError) for refusal in refusals)
     raise (OptionError if unknown else DeviceError)("; ".join(dict.fromkeys(map(str, refusals))))
 

@@ -58,6 +58,14 @@ def is_url(name: Path | str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.:-]+://", str(name)) is not None
 
 
+def require_path(what: str, name: Path | str) -> None:
+    """Raises OptionError for what ``Path`` would take for a folder: the empty word for the current one, and a URL."""
+    if not str(name):
+        raise OptionError(f"{what} is empty; name a file or a folder, . for this one")
+    if is_url(name):
+        raise OptionError(f"{name} is a URL, which is neither read nor written here; name a file or a folder")
+
+
 def find_sources(
     inputs: Iterable[str],
     suffix: str,
@@ -77,7 +85,8 @@ def find_sources(
 
     Raises:
         ImageError: a folder cannot be read or holds no image.
-        OptionError: all frames are wanted of standard input, which can be read only once.
+        OptionError: an input is empty or a URL, or all frames are wanted of standard input, which can be read only
+            once.
     """
     found = Found()
     look = _Look(found, recursive, suffix, None if output is None else identity(Path(output)))
@@ -134,6 +143,7 @@ class _Look:
         """What one argument stands for."""
         if text == STREAM:
             return [Source(None)]
+        require_path("an input", text)
         path = Path(text)
         try:
             if not path.is_dir():

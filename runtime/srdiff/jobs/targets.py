@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from ..errors import OptionError, OutputError, SRDiffError
 from ..looking import is_folder, is_stream, is_there
 from ..photo.write import FORMATS, format_of
 from .identity import identity, same_file, spelling
-from .sources import STREAM, Source
+from .sources import STREAM, Source, require_path
 
 DEFAULT_FORMAT = "png"
 
@@ -46,7 +47,8 @@ class Destination:
         suffix: put behind a name where the result lies beside its input, like ``_x4``.
 
     Raises:
-        OptionError: the format is unknown or contradicts the output's suffix, or the suffix is no part of a name.
+        OptionError: the output is empty or a URL, the format is unknown or contradicts its suffix, or the suffix is no
+            part of a name.
     """
 
     output: str | None = None
@@ -56,6 +58,8 @@ class Destination:
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise OptionError(f"format is {self.format!r}; choose one of {', '.join(FORMATS)}")
+        if self.output is not None:
+            require_path("output", self.output)
         if any(sign in self.suffix for sign in "/\\\0"):
             raise OptionError(f"suffix is {self.suffix!r}; it is part of a file name and holds no slash")
         named = self._format_of_output()
@@ -212,7 +216,8 @@ def _keys(jobs: list[Job]) -> list[str]:
 
     def key(source: Source) -> str:
         path = Path(source.name) if source.path is None or common is None else source.path.relative_to(common)
-        return path.as_posix() + _frame(source)
+        # By its bytes, which another locale takes for other letters.
+        return os.fsencode(path.as_posix()).decode("utf-8", "surrogateescape") + _frame(source)
 
     return [key(job.source) for job in jobs]
 

@@ -14,6 +14,7 @@ import numpy as np
 from ..atomic_files import make_folder, require_writable
 from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError, Stopped, one_line
+from ..looking import is_there
 from ..photo.photo import Photo
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.unkept import unkept
@@ -160,7 +161,8 @@ class Piece:
             targets = self.settings.wanted.targets(self.job.target)
             if not self.settings.overwrite:
                 self._kept = [target for target in targets if target is not None and finished(target)]
-            if len(self._kept) < len(targets):
+            path = self.job.source.path
+            if len(self._kept) < len(targets) or not (path is None or is_there(path)):  # which reading refuses
                 self._photo = self._readable(scale)
 
     def _readable(self, scale: int) -> Photo:

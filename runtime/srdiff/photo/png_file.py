@@ -81,7 +81,7 @@ def check_png(stream: BinaryIO, header: PngHeader, name: str, kinds: Container[b
         while left:
             data = stream.read(min(left, _PIECE))
             if not data:
-                raise ImageError(f"{name} is cut short within its {kind!r} chunk; give a complete file")
+                raise ImageError(f"{name} is cut short within its {_shown(kind)} chunk; give a complete file")
             left -= len(data)
             crc = zlib.crc32(data, crc)
             if kind in kinds:
@@ -96,7 +96,7 @@ def check_png(stream: BinaryIO, header: PngHeader, name: str, kinds: Container[b
                         f"{name} is damaged (more pixels than its {header.width}x{header.height}); give another"
                     )
         if stream.read(4) != struct.pack(">I", crc):
-            raise ImageError(f"{name} is damaged (a wrong CRC in its {kind!r} chunk); give a complete file")
+            raise ImageError(f"{name} is damaged (a wrong CRC in its {_shown(kind)} chunk); give a complete file")
         if kept:
             found.append((kind, b"".join(kept)))
     return found
@@ -141,3 +141,7 @@ def _pixel_data(stream: BinaryIO) -> bytes:
 def _unpacked(data: bytes, header: PngHeader, mode: str, raw_mode: str) -> np.ndarray:
     size = (header.width, header.height)
     return np.asarray(Image.frombytes(mode, size, data, "zip", raw_mode, header.interlaced))
+
+
+def _shown(kind: bytes) -> str:
+    return kind.decode("ascii", "backslashreplace")

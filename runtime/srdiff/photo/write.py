@@ -25,6 +25,7 @@ from .unkept import EIGHT_BIT, fitting
 FORMATS = {"png": (".png",), "jpg": (".jpg", ".jpeg"), "webp": (".webp",), "tiff": (".tif", ".tiff")}
 _PILLOW_FORMAT = {"png": "PNG", "jpg": "JPEG", "webp": "WEBP", "tiff": "TIFF"}
 _QUALITY: dict[str, dict[str, Any]] = {"jpg": {"quality": 95, "subsampling": 0}, "webp": {"quality": 95}}
+LOSSY = tuple(_QUALITY)
 _MAX_SIDE = {"jpg": 65500, "webp": 16383}  # libjpeg stops short of the 65535 that the format allows
 _XMP, _IPTC = 700, 33723  # TIFF's tags
 

@@ -147,8 +147,7 @@ class Film:
             for stream in self._streams
             if stream.type not in COPIED and stream is not self.stream
         ]
-        kinds = {side.type.name for side in first.side_data}
-        unkept += [words for name, words in _UNKEPT_SIDE_DATA.items() if name in kinds]
+        unkept += [words for name, words in _UNKEPT_SIDE_DATA.items() if name in first.side_data]
         if self.stream.metadata.get("alpha_mode") == "1" and not self.colours.alpha:
             unkept.append("transparency, which its decoder does not give")
         return unkept
@@ -292,7 +291,5 @@ class Film:
 
 
 def _matrix(frame: Any) -> tuple[int, ...] | None:
-    for side in frame.side_data:
-        if side.type.name == "DISPLAYMATRIX":
-            return tuple(memoryview(bytes(side)).cast("i"))
-    return None
+    side = frame.side_data.get("DISPLAYMATRIX")
+    return None if side is None else tuple(memoryview(bytes(side)).cast("i"))

@@ -17,7 +17,10 @@ except ImportError as error:
 
 os.environ.setdefault("SVT_LOG", "1")  # errors only; libsvtav1 tells a page for each encoder otherwise
 
-__all__ = ["av", "reading", "said", "writing"]
+# Tags that are not UTF-8 are taken: by PyAV 19 as they are, by 18 with a mark for what it cannot read.
+FOREIGN_TAGS = {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+__all__ = ["FOREIGN_TAGS", "av", "reading", "said", "writing"]
 
 
 def _refused(error: Exception) -> OSError | None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, Iterator
 from ..errors import ImageError
 from ..file_hash import sha256_of
 from .frames import refuse_stream
-from .library import av
+from .library import FOREIGN_TAGS, av
 
 # What is read. No playlists, which name other files and addresses, and no pictures.
 FORMATS = (
@@ -49,7 +49,7 @@ class Source:
         options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
         with self._path.open("rb") as file:
             self._refuse_changed(file)
-            with av.open(file, container_options=options, metadata_errors="replace") as container:
+            with av.open(file, container_options=options, **FOREIGN_TAGS) as container:
                 yield container
 
     def sha256(self) -> str:

@@ -152,13 +152,13 @@ def content(path: Path) -> Content:
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         frames = list(container.decode(video))
-        sides = [bytes(side) for side in frames[0].side_data if side.type.name == "DISPLAYMATRIX"]
+        side = frames[0].side_data.get("DISPLAYMATRIX")
         facts = {
             "size": (frames[0].width, frames[0].height),
             "times": [frame.pts * video.time_base for frame in frames],
             "frames": [frame.to_ndarray(format="rgb24") for frame in frames],
             "tags": (video.colorspace, video.color_primaries, video.color_trc, video.color_range),
-            "matrix": sides[0] if sides else None,
+            "matrix": None if side is None else bytes(side),
             "metadata": dict(container.metadata),
             "languages": [stream.language for stream in container.streams.audio],
             "chapters": len(container.chapters()),

@@ -19,6 +19,7 @@ import av
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
 from srdiff.video.film import Film, Part
+from srdiff.video.library import FOREIGN_TAGS
 
 from .films import STEADY, UNSTEADY, content, film, left, lines, made, samples, views, with_subtitles
 
@@ -125,6 +126,14 @@ def test_an_existing_result_is_kept_and_the_input_never_a_target(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 there")
+def test_titles_need_not_be_utf8(upscaler: Upscaler, tmp_path: Path) -> None:
+    source = film(tmp_path / "in.mkv")
+    source.write_bytes(source.read_bytes().replace(b"A window", b"A w\xe4ndow"))
+    made(upscaler, source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv"), **FOREIGN_TAGS) as container:
+        assert container.metadata["title"] in ("A w\udce4ndow", "A w\ufffdndow")  # PyAV 19, and 18
+
+
 def test_names_need_not_be_utf8(srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
     folder = tmp_path / os.fsdecode(b"\xe4")
     folder.mkdir()

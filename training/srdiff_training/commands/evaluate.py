@@ -12,14 +12,16 @@ from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.commands.command import Command
+from srdiff.commands.paths import FilePath
 from srdiff.commands.saying import tell
 from srdiff.engines import ENGINES, PRECISIONS
-from srdiff.errors import DeviceError, OptionError, ParityError
+from srdiff.errors import OptionError, ParityError
 from srdiff.mindspore_log import keep_quiet
 from srdiff.upscaler import Upscaler
 
 from ..measure.pairs import find_pairs
 from ..model.recipe_options import RecipeOptions
+from .packages import brought_by
 from .recipe_options import recipe_options
 
 # Both compute in float32 but sum in another order: 69 to 72 dB on Set5, where few pixels differ by a level.
@@ -27,11 +29,11 @@ MIN_PARITY_DB = 60.0
 
 
 @click.command(cls=Command)
-@click.option("--ckpt", type=click.Path(path_type=Path), help="Checkpoint, run by its own network in MindSpore.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle, run as srdiff-run does.")
+@click.option("--ckpt", type=FilePath(), help="Checkpoint, run by its own network in MindSpore.")
+@click.option("--bundle", type=FilePath(), help="Bundle, run as srdiff-run does.")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="Folder with HR and LR_x4, with HR alone, with val/X1 and val/X4, or with images.",
 )
@@ -53,7 +55,7 @@ MIN_PARITY_DB = 60.0
 )
 @click.option("--threads", type=click.IntRange(1), help="CPU threads of --bundle.  [default: the engine's]")
 @recipe_options
-@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write all numbers to this file.")
+@click.option("--json", "json_file", type=FilePath(), help="Also write all numbers to this file.")
 def main(
     ckpt: Path | None,
     bundle: Path | None,
@@ -96,7 +98,7 @@ def main(
     tell(f"{pairs.name} x{scale}, {len(rows)} images, {setting.steps or 'all'} steps, seed {seed}")
     for name, words in described.items():
         tell(f"{name}: {words}")
-    tell(f"{fill(definitions(setting), 100)}\n\n{report(rows)}")
+    tell(*fill(definitions(setting), 100).split("\n"), "", *report(rows).split("\n"))
     if json_file is not None:
         facts = {"data": pairs.name, **vars(setting), "definitions": definitions(setting), "models": described}
         make_folder(json_file)
@@ -116,12 +118,10 @@ def _open(
     models = {}
     if ckpt is not None:
         keep_quiet()
-        try:
+        with brought_by("train"):
             import mindspore as ms
 
             from ..model.cells import open_checkpoint, open_source
-        except ImportError as error:
-            raise DeviceError(f"--ckpt needs MindSpore ({error}); run: pip install 'srdiff[train]'") from error
         ms.set_context(mode=ms.GRAPH_MODE)  # many steps at one size: compiling pays
         models["checkpoint"] = (
             open_checkpoint(ckpt, recipe)

@@ -9,6 +9,7 @@ import click
 from tqdm import tqdm
 
 from srdiff.commands.command import Command
+from srdiff.commands.paths import FilePath
 from srdiff.commands.saying import say, tell
 
 from ..data.datasets import DATASETS, FOLDER, find_splits
@@ -18,12 +19,12 @@ from ..data.preprocess import PreprocessOptions, PreprocessResult, preprocess
 @click.command(cls=Command)
 @click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=FilePath(),
     required=True,
     help="Folder that the data set was unpacked to; for --dataset folder, the folder of your photos.",
 )
 @click.option("--dataset", type=click.Choice(DATASETS), required=True, help="What --root holds.")
-@click.option("--output", "-o", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
+@click.option("--output", "-o", type=FilePath(), required=True, help="Folder to write to.")
 @click.option(
     "--scale", type=click.IntRange(2), default=4, show_default=True, help="Side of the true image over its input's."
 )

@@ -5,8 +5,11 @@ from __future__ import annotations
 import click
 
 from srdiff.commands.command import Command
+from srdiff.commands.completing import files
 from srdiff.commands.saying import Report, say
 from srdiff.mindspore_log import keep_quiet
+
+from .packages import brought_by
 
 
 @click.command(cls=Command)
@@ -15,6 +18,7 @@ from srdiff.mindspore_log import keep_quiet
     "--config",
     required=True,
     metavar="FILE|card|small",
+    shell_complete=files,
     help="YAML file, or one that comes with this package: the model card's settings, or a small model for a CPU.",
 )
 @click.option(
@@ -30,10 +34,11 @@ def main(ctx: click.Context, stage: str, config: str, changes: tuple[str, ...], 
     run.
     """
     keep_quiet()
-    from ..run.settings_file import load_settings
-
+    with brought_by("train"):
+        from ..run.settings_file import load_settings
     settings = load_settings(stage, config, changes)
-    from ..run.train import train
+    with brought_by("train"):
+        from ..run.train import train
 
     report = Report()
     outcome = train(settings, resume, report.tell)

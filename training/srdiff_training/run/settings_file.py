@@ -7,6 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, Iterable
 
+import yaml
+
 from srdiff.errors import OptionError, one_line
 
 from ..model.config import NetworkConfig
@@ -52,8 +54,6 @@ def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Train
 
 
 def _parse(source: str, text: str | bytes) -> Any:
-    import yaml
-
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
