@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator
@@ -19,7 +19,7 @@ from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch
 from .book import Book
-from .ledger import Entry, Notes, ledger_in, promise_line
+from .ledger import Entry, Notes, ledger_in, record_of
 from .pins import Pins, differences, pins_of
 from .pipeline import make_all
 from .recipe import Recipe
@@ -42,8 +42,8 @@ class Errand:
     Attributes:
         folder: of the ledger, which results are noted relative to.
         overwrite: replace results that exist.
-        there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
-            did not live to tell. None where nobody looked.
+        there: those that existed when the batch looked; another that a worker has promised was made by one that did not
+            live to tell. None where nobody looked.
         known: what the ledger says of the image.
         source_folder: what is written down of the input's; see :class:`srdiff.batch.ticket.Ticket`.
         name: what no other of the batch is called.
@@ -215,20 +215,25 @@ class _Book(Book):
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
         self._look_again(ticket, target, whole)
-        if self._referee.keeps:
-            self._referee.promise(promise_line(self.promised(ticket, target, whole)))
+        self._referee.promise(self.promised(ticket, target, whole))
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         super().end(ticket, self.ours(outcome))
 
     def ours(self, outcome: Outcome) -> Outcome:
-        """With results that an earlier worker of this batch has left, as made."""
+        """With results that an earlier worker of this batch has left, as made; whatever else is there by now is not."""
         there = self._errands[outcome.job.key].there
-        left = tuple(path for path in outcome.kept if there is not None and str(path) not in there)
+        new = [path for path in outcome.kept if there is not None and str(path) not in there]
+        left = tuple(path for path in new if self._is_promised(path))
         if not left:
             return outcome
         kept = tuple(path for path in outcome.kept if path not in left)
         return replace(outcome, status=DONE, written=(*outcome.written, *left), kept=kept)
+
+    def _is_promised(self, path: Path) -> bool:
+        with suppress(OSError):
+            return self._referee.promised(record_of(path, self._notes.located(path)))
+        return False
 
     def entry(self, outcome: Outcome) -> Entry | None:
         """What is new of an image."""
