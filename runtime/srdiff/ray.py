@@ -120,7 +120,7 @@ def upscale(
     jobs = destination.jobs(sources, recipe.settings.wanted)
     folder = destination.folder(sources) or Path()
     book = Book(recipe.settings)
-    rows = [errand_of(book.begin(job), folder, None).to_row() for job in jobs]
+    rows = [errand_of(book.begin(job), folder).to_row() for job in jobs]
     return _mapped(_blocks(rows, pool), recipe, pool, referee_here())
 
 
@@ -146,7 +146,7 @@ def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Gen
             book.end(ticket, outcome)
             yield outcome
         else:
-            rows.append(errand_of(ticket, folder, ticket.known).to_row())
+            rows.append(errand_of(ticket, folder).to_row())
             sent[job.key] = ticket
     if not rows:
         return

@@ -43,7 +43,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 def rows(jobs: list[Job], book: Book) -> dict[str, list[str]]:
     folder = book.ledger.path.parent
-    made = [errand_of(book.begin(job), folder, book.ledger.entries.get(job.key)).to_row() for job in jobs]
+    made = [errand_of(book.begin(job), folder).to_row() for job in jobs]
     return {name: [row[name] for row in made] for name in made[0]}
 
 

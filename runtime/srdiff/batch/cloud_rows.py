@@ -64,7 +64,7 @@ def rows_of(images: list[str], output: str | None, settings: JobSettings, suffix
             "folder": folder,
             "overwrite": settings.overwrite,
             "there": [result for result in results if result.rpartition("/")[2] in there],
-            "known": None,
+            "origins": [],
             "problem": problem and [type(problem).__name__, str(problem)],
         }
         target = _joined(folder, name)

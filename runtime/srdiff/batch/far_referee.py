@@ -9,7 +9,8 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import SRDiffError
 from .book import Book
-from .ledger import Entry, FileRecord, Ledger
+from .entry import Entry, FileRecord
+from .ledger import Ledger
 from .pins import Pins
 from .referee import Referee
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import SRDiffError
-from .ledger import Entry, FileRecord, pins_line, promise_line
+from .entry import Entry, FileRecord
+from .ledger import pins_line, promise_line
 from .lines import Pen
 from .pins import Pins
 

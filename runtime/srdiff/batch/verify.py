@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterable, Iterator
 
 from ..errors import OutputError, SRDiffError
 from ..jobs.sources import Source
 from ..jobs.targets import Job
-from ..jobs.work import FAILED, Outcome
-from .ledger import Entry, FileRecord, Ledger, sha256_of
+from ..jobs.work import DONE, FAILED, Outcome
+from .entry import Entry, FileRecord
+from .ledger import Ledger, sha256_of
 
 VERIFIED = "verified"
 
@@ -27,8 +29,11 @@ def verify(ledger: Ledger, jobs: Iterable[Job], others: bool = True) -> Iterator
     for job in jobs:
         yield _verified(ledger, job, rest.pop(job.key, None), with_input=True)
     for key, entry in rest.items() if others else ():
-        if entry.outputs and entry.error is None:
-            yield _verified(ledger, Job(Source(Path(key)), None, "", key=key), entry, with_input=False)
+        done = entry.status == DONE
+        own = tuple(output for output in entry.outputs if done and ledger.results[output.path].key == key)
+        if own:
+            job = Job(Source(Path(key)), None, "", key=key)
+            yield _verified(ledger, job, replace(entry, outputs=own), with_input=False)
 
 
 def _verified(ledger: Ledger, job: Job, entry: Entry | None, with_input: bool) -> Outcome:
