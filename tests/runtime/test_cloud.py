@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from pathlib import Path
@@ -131,6 +132,52 @@ def test_this_machines_files_as_urls(make, tmp_path, monkeypatch):
     monkeypatch.setattr(LocalFileSystem, "put_file", put_file)
     assert statuses(make(rows)) == {"1.png": "done", "none.png": "failed"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+
+
+def test_a_full_disk_of_this_machine_is_each_rows_error(memory, make, monkeypatch, tmp_path):
+    planned = rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "get_file", full)
+        made = list(make(planned).values())
+        patch.setattr(Path, "mkdir", full)
+        made += make(planned).values()
+        patch.setattr(tempfile, "tempdir", None)  # where none takes a file, it is an error to ask for one
+        patch.setattr(tempfile._os, "open", full)
+        made += make(planned).values()
+    assert [row["status"] for row in made] == ["failed"] * 12
+    assert all("cannot be written (No space left on device); free some space" in row["error"] for row in made)
+    assert not any("memory://" in row["error"] for row in made) and statuses(make(planned))["0.png"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError("access denied"), "(access denied); "),
+        (FileNotFoundError("no such bucket"), "(no such bucket); "),
+        (OSError("slow down"), "(slow down); run once more, or "),
+        (TimeoutError(), "(TimeoutError); run once more, or "),
+        (KeyError("y"), "(KeyError: 'y'); run once more, or "),
+    ],
+)
+def test_what_may_pass_by_itself_is_to_be_tried_again(memory, make, monkeypatch, error, said):
+    def refused(*_, **__):
+        raise error
+
+    row = {"input": "memory://in/1.png", "output": "memory://out/1.png"}
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "put_file", refused)
+        assert f"out/1.png cannot be written {said}" in make([row])["1.png"]["error"]
+    with monkeypatch.context() as patch, pytest.raises(ImageError) as raised:
+        patch.setattr(type(memory), "isdir", refused)
+        patch.setattr(type(memory), "get_file", refused)
+        opened = make([row])["1.png"]["error"].partition("in/1.png cannot be opened ")[2]
+        assert opened.startswith("(there is none); " if isinstance(error, FileNotFoundError) else said)
+        rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+    assert f"memory://in cannot be looked into {said}" in str(raised.value)
 
 
 def test_an_input_is_no_target(memory, make):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from .. import errors
+from ..atomic_files import cannot_write
 from ..errors import ImageError, OutputError, PackageError, SRDiffError, one_line
 from ..jobs.sources import Source, is_url
 from ..jobs.targets import Job
@@ -22,6 +24,8 @@ from .actor import Row, told
 
 # Where a file appears when all of it is there; elsewhere it gets its name by a rename.
 _OBJECT_STORES = frozenset(["s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"])
+# What a disk of this machine says, and no store that is read from.
+_NO_SPACE = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 # Files of a block that are under way at once.
 _AT_ONCE = 8
 
@@ -77,17 +81,20 @@ class Place:
         except FileNotFoundError:
             return False
         except Exception as error:
-            raise OutputError(f"{self.url} cannot be written ({one_line(error)}); choose another output") from error
+            raise OutputError(f"{self.url} cannot be written {because(error, 'choose another output')}") from error
         return True
 
     def fetch(self, target: Path) -> None:
-        """Raises ImageError."""
+        """Raises ImageError, or OutputError where the target cannot be written."""
+        _make_folder(target.parent)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             self.files.get_file(self.path, str(target))
         except Exception as error:  # each store has its own
-            reason = "there is none" if isinstance(error, FileNotFoundError) else one_line(error)
-            raise ImageError(f"{self.url} cannot be opened ({reason}); give an image file that you may read") from error
+            if isinstance(error, OSError) and error.errno in _NO_SPACE:
+                raise cannot_write(target.parent, error) from error
+            told = FileNotFoundError("there is none") if isinstance(error, FileNotFoundError) else error
+            why = because(told, "give an image file that you may read")
+            raise ImageError(f"{self.url} cannot be opened {why}") from error
 
     def put(self, source: Path, overwrite: bool) -> None:
         """A file's content under this name, whole or not at all.
@@ -111,7 +118,14 @@ class Place:
                     if self.files.exists(whole.path):
                         self.files.rm(whole.path)
         except Exception as error:
-            raise OutputError(f"{self.url} cannot be written ({one_line(error)}); choose another output") from error
+            raise OutputError(f"{self.url} cannot be written {because(error, 'choose another output')}") from error
+
+
+def because(error: Exception, advice: str) -> str:
+    """A store's own words, and what to do: what is neither a name nor a right that is missing may pass by itself."""
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    again = "" if isinstance(error, (FileNotFoundError, PermissionError)) else "run once more, or "
+    return f"({kind}{one_line(error)}); {again}{advice}"
 
 
 def made_here(rows: list[Row], settings: JobSettings, make: Callable[[list[Row]], Iterator[Row]]) -> Iterator[Row]:
@@ -171,7 +185,7 @@ class _Errand:
             image.fetch(Path(self.row["input"]))
 
     def _prepare_results(self, target: Place, image: Place | None, folder: Path, settings: JobSettings) -> None:
-        folder.mkdir(parents=True)
+        _make_folder(folder)
         self.row["output"] = str(folder / target.name)
         if self._detail:
             self.row["detail"] = json.dumps({**self._detail, "folder": str(folder), "there": []})
@@ -218,13 +232,24 @@ class _Errand:
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """Of this machine, for a while; one that a killed process left goes with the next."""
-    among = Path(tempfile.gettempdir())
+    """Of this machine, for a while, and made with the first file in it; one that a killed process left goes with the
+    next."""
+    try:
+        among = Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing can be written in any, which the first file there tells
+        among = Path.cwd()
     remove_leftovers(among)
     folder = among / new_name()
-    folder.mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         forget(folder.name)
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
