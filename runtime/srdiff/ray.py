@@ -178,10 +178,9 @@ def connected(address: str) -> Iterator[None]:
         if address != AUTO:
             _require_listener(address)  # Ray would try for minutes
         ray.init(None if address == AUTO else address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DeviceError(
-            f"no Ray cluster answers at {address} ({one_line(error)}); see to it with ray status"
-        ) from error
+    except Exception as error:  # a node that does not start in time raises a bare one
+        advice = "free some memory or CPUs, or name a cluster" if address == AUTO else "see to it with ray status"
+        raise DeviceError(f"no Ray cluster answers at {address} ({one_line(error)}); {advice}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     try:

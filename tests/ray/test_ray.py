@@ -112,6 +112,16 @@ def test_what_a_cluster_cannot_do_is_one_sentence(folder, address, tmp_path):
         pass
 
 
+def test_a_node_that_does_not_start_is_one_sentence(monkeypatch):
+    def late(*_, **__):
+        raise Exception("The current node timed out\nduring startup")
+
+    monkeypatch.setattr(ray, "init", late)
+    sentence = r"at auto \(The current node timed out during startup\); free some memory"
+    with pytest.raises(DeviceError, match=sentence), srdiff.ray.connected("auto"):
+        pass
+
+
 def test_a_worker_that_is_not_like_the_first_one_refuses(address):
     with srdiff.ray.connected(address):
         referee = referee_here()
