@@ -46,11 +46,13 @@ class Found:
         sources: the images, those of a folder in the order of their names.
         results: files that are this tool's own results, and so are not read.
         left_out: how many entries of folders are not read, by kind: ``HEIC``, ``camera raw``, ``folder``, …
+        closed: folders in folders that cannot be looked into.
     """
 
     sources: list[Source] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    closed: list[Path] = field(default_factory=list)
 
 
 def is_url(name: Path | str) -> bool:
@@ -76,7 +78,7 @@ def find_sources(
         output: where results go; what lies there, in a folder that is looked through, is a result.
 
     Raises:
-        ImageError: a folder cannot be read or holds no image.
+        ImageError: a folder that is named cannot be read or holds no image.
         OptionError: all frames are wanted of standard input, which can be read only once.
     """
     found = Found()
@@ -145,7 +147,11 @@ class _Look:
                 f"{text} cannot be looked into ({reason}); give a file or folder that you may read"
             ) from error
         if not files:
-            counts = {**self.found.left_out, "result of earlier runs": len(self.found.results)}
+            counts = {
+                **self.found.left_out,
+                "result of earlier runs": len(self.found.results),
+                "folder that cannot be looked into": len(self.found.closed),
+            }
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()) if count)
             but = f" that is read here, but {kinds}" if kinds else ""
             raise ImageError(f"{path} holds no image{but}; give a folder with some, or a file")
@@ -162,9 +168,9 @@ class _Look:
                 if not self.recursive or entry.is_symlink():
                     left_out["folder"] += 1
                 elif self._holds_results(entry):
-                    self.found.results += replace(self, found=Found())._files(entry)
+                    self.found.results += replace(self, found=Found())._within(entry)
                 else:
-                    files += self._files(entry)
+                    files += self._within(entry)
             elif entry.is_symlink() and not entry.exists():
                 left_out["broken link"] += 1
             elif not entry.is_file():
@@ -174,6 +180,14 @@ class _Look:
             else:
                 left_out[unread_kind(entry) or "other"] += 1
         return files
+
+    def _within(self, folder: Path) -> list[Path]:
+        """As :meth:`_files`, of a folder that nobody named: one that is closed, or goes meanwhile, costs no other."""
+        try:
+            return self._files(folder)
+        except OSError:
+            self.found.closed.append(folder)
+            return []
 
     def _holds_results(self, folder: Path) -> bool:
         """Whether results go there, or went there from the folder beside it."""
