@@ -27,7 +27,7 @@ from .errors import DeviceError, OptionError, PackageError, one_line
 from .jobs.sources import find_sources, is_url
 from .jobs.targets import Destination, Job
 from .jobs.work import FAILED, Outcome
-from .whole import whole
+from .whole import keep_whole
 
 try:
     import ray
@@ -70,7 +70,7 @@ class Pool:
     def __post_init__(self) -> None:
         for name in ("workers", "cpus", "images", "tries"):
             if name != "workers" or self.workers is not None:
-                whole(name, getattr(self, name), 1)
+                keep_whole(self, name, 1)
         if min([self.gpus, *self.resources.values()]) < 0:
             raise OptionError("a worker's resources are below 0; leave out what it does not need")
 

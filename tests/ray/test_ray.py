@@ -7,6 +7,7 @@ import platform
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray.data", reason="pip install 'srdiff[ray,serve]'")
@@ -177,3 +178,4 @@ def test_a_pool_says_what_is_wrong():
         with pytest.raises(OptionError):
             srdiff.ray.Pool(**wrong)
     assert srdiff.ray.Pool(cpus=2, gpus=0.5) and JobSettings() == Recipe().settings
+    assert type(srdiff.ray.Pool(cpus=np.int64(2)).cpus) is int

@@ -122,9 +122,9 @@ class Worker:
             self._upscaler = recipe.open(threads)
             self._pins = pins_of(self._upscaler, recipe.settings)
             _require_agreement(referee.agree(self._pins), self._pins)
-        except SRDiffError as error:
-            referee.refuse(type(error)(str(error)))  # without its cause, which the caller's machine may not know
-            self._refusal = error  # raised with the first rows: a worker that cannot start is started again for ever
+        except Exception as error:  # raised with the first rows: a worker that cannot start is started again for ever
+            self._refusal = error if isinstance(error, SRDiffError) else _cannot_start(error)
+            referee.refuse(type(self._refusal)(str(self._refusal)))  # without its cause: the caller may not know that
         referee.opened()
 
     def __call__(self, columns: Columns) -> Columns:
@@ -174,6 +174,11 @@ class Worker:
                 yield _failed(errands[done].job, f"failed ({type(error).__name__}: {one_line(error)})")
                 done += 1
             errands = errands[done:]
+
+
+def _cannot_start(error: Exception) -> DeviceError:
+    what = f"cannot start ({type(error).__name__}: {one_line(error)})"
+    return DeviceError(f"a worker on {platform.node()} {what}; see what srdiff-doctor says there")
 
 
 def _require_survival(ended: list[str], tries: int, recipe: Recipe) -> None:
