@@ -67,3 +67,21 @@ def test_a_folder_that_is_closed_costs_no_other(srdiff_run, tmp_path, monkeypatc
     closed.append("open")
     said = srdiff_run("in", "-o", "out", "--recursive", code=2).output
     assert "holds no image that is read here, but 2 folder that cannot be looked into; give" in said
+
+
+@pytest.mark.parametrize("tree", [[], ["--recursive"]])
+def test_results_of_an_earlier_output_are_no_inputs(srdiff_run, tmp_path, tree):
+    """Whatever their folder is called: its ledger says that what they were made of is looked through, too."""
+    picture(tmp_path / "e" / "sub" / "a.png")
+    for folder in ("e", "e/own", "elsewhere"):
+        picture(tmp_path / folder / "b.png")
+    srdiff_run(*(["e", "--recursive"] if tree else ["e/sub", "e/b.png"]), "-o", "e/large/")
+    srdiff_run("e/own/b.png", "e/sub/a.png", "-o", "e/own/")  # inputs lie there, too
+    srdiff_run("elsewhere", "-o", "e/others")  # whose inputs are not looked through
+    said = srdiff_run("e", "--recursive", "-o", "e/large2", "--dry-run").output
+    assert {line.split(" -> ")[0] for line in said.splitlines() if " -> " in line} == {
+        *("e/b.png", "e/sub/a.png", "e/own/b.png", "e/own/a.png", "e/others/b.png")
+    }
+    assert "left out, as results of other inputs: e/large/" in said
+    (tmp_path / "e" / "large" / "srdiff-ledger.jsonl").write_bytes(b'{"folder": [3]}\n[' + b"[" * 100000)
+    assert "e/large/b.png" in srdiff_run("e", "--recursive", "-o", "e/large2", "--dry-run").output

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Iterable
 
 from ..errors import ImageError, OptionError, SRDiffError
+from ..looking import is_file, is_folder
 from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
 from .identity import Identity, identity
@@ -17,6 +21,8 @@ from .identity import Identity, identity
 STREAM = "-"
 # What batches write beside their results.
 LEDGER_STEM, LEDGER_SUFFIX = "srdiff-ledger", ".jsonl"
+# Of a ledger, what is looked at to tell whose results lie beside it.
+_LINES, _LINE_BYTES = 100, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def find_sources(
     Args:
         suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
             of the same folder is among the images; alone it is an image. So are those in a folder p_x4 with a ledger
-            beside the folder p.
+            beside the folder p, and in one whose ledger has inputs of elsewhere in the folder that is looked through.
         recursive: take folders in folders, too; links to folders are not followed.
         all_frames: take every frame or page of a file that has several, as sources of their own.
         output: where results go; what lies there, in a folder that is looked through, is a result.
@@ -125,12 +131,14 @@ class _Look:
         found: notes what of them is not read.
         output: of the results.
         recursive, suffix: see :func:`find_sources`.
+        root: the folder that was named, without links.
     """
 
     found: Found
     recursive: bool
     suffix: str
     output: Identity | None
+    root: Path = Path()
 
     def named(self, text: str) -> list[Source]:
         """What one argument stands for."""
@@ -140,7 +148,7 @@ class _Look:
         try:
             if not path.is_dir():
                 return [Source(path)]
-            files = self._files(path)
+            files = replace(self, root=path.resolve())._files(path)
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
             reason = getattr(error, "strerror", None) or error
             raise ImageError(
@@ -190,8 +198,25 @@ class _Look:
             return []
 
     def _holds_results(self, folder: Path) -> bool:
-        """Whether results go there, or went there from the folder beside it."""
+        """Whether results go there, or went there from the folder beside it, or from elsewhere below the root."""
         if identity(folder) == self.output:
             return True
+        ledgers = [path for path in folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}") if is_file(path)]
         beside = folder.name[: -len(self.suffix)] if self.suffix and folder.name.endswith(self.suffix) else ""
-        return bool(beside) and (folder.parent / beside).is_dir() and any(folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))
+        if ledgers and beside and is_folder(folder.parent / beside):
+            return True
+        above = [{Path(name), *Path(name).parents} for ledger in ledgers for name in _folders_of_inputs(ledger)]
+        return any(self.root in ones for ones in above) and not any(folder.resolve() in ones for ones in above)
+
+
+def _folders_of_inputs(ledger: Path) -> set[str]:
+    """Those that its first lines name."""
+    names = set()
+    with suppress(OSError), ledger.open("rb") as file:
+        for line in islice(iter(lambda: file.readline(_LINE_BYTES), b""), _LINES):
+            with suppress(ValueError, RecursionError):
+                data = json.loads(line.decode("utf-8-sig"))
+                folder = data.get("folder") if isinstance(data, dict) else None
+                if isinstance(folder, str):
+                    names.add(folder)
+    return names
