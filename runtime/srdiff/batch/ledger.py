@@ -223,6 +223,13 @@ def pins_line(pins: Pins) -> bytes:
     return json.dumps({"pins": pins}).encode() + b"\n"
 
 
+def holds(path: Path, record: FileRecord) -> bool:
+    """Whether a file has the content that is recorded."""
+    with suppress(OSError):
+        return record.sha256 is not None and sha256_of(path) == record.sha256
+    return False
+
+
 def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:
     """A file as it is: read whole.
 
@@ -234,13 +241,6 @@ def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:
     after = path.stat()
     same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
     return FileRecord(name, digest if same else None, before.st_size, before.st_mtime_ns, found)
-
-
-def holds(path: Path, record: FileRecord) -> bool:
-    """Whether a file has the content that is recorded."""
-    with suppress(OSError):
-        return record.sha256 is not None and sha256_of(path) == record.sha256
-    return False
 
 
 def sha256_of(path: Path) -> str:
