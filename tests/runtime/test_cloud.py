@@ -50,9 +50,12 @@ def make(small_upscaler, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
 
+    referee = Referee()
+
     def made(rows: list[Row], **settings) -> dict[str, Row]:
         recipe = Recipe(JobSettings(sampler=ONE_STEP, **settings), engine="onnxruntime", device="cpu")
-        columns = Worker(recipe, 1, Referee())({name: [row[name] for row in rows] for name in rows[0]})
+        worker = Worker(recipe, 1, Referee() if settings else referee)
+        columns = worker({name: [row[name] for row in rows] for name in rows[0]})
         assert not list((tmp_path / "temporary").iterdir())
         told = [dict(zip(columns, values)) for values in zip(*columns.values())]
         return {row["input"].rpartition("/")[2]: row for row in told}
@@ -79,6 +82,14 @@ def test_a_folder_in_memory(memory, make, tmp_path):
     assert statuses(again) == {"0.png": "skipped", "1.png": "skipped", "2.png": "skipped", "bad.png": "failed"}
     assert json.loads(again["1.png"]["detail"])["kept"] == ["memory://out/1.png"]
     assert set(statuses(make(planned)).values()) == {"done", "failed"}  # as left by a worker that died
+
+
+def test_what_somebody_puts_there_meanwhile_is_theirs(memory, make):
+    planned = rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+    memory.pipe_file("/out/1.png", b"somebody's own")
+    for _ in range(2):
+        assert statuses(make(planned)) == {"0.png": "done", "1.png": "skipped", "2.png": "done", "bad.png": "failed"}
+        assert memory.cat_file("/out/1.png") == b"somebody's own"
 
 
 def test_what_is_there_is_replaced_only_where_that_is_wanted(memory, make):

@@ -136,7 +136,7 @@ class Worker:
         if any(is_url(row[name]) for row in rows for name in ("input", "output")):
             from .cloud import made_here
 
-            made = list(made_here(rows, self._settings, self._made))
+            made = list(made_here(rows, self._settings, self._referee, self._made))
         else:
             made = list(self._made(rows))
         return {name: [row[name] for row in made] for name in made[0]} if made else {}

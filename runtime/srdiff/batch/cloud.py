@@ -21,6 +21,8 @@ from ..jobs.targets import Job
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
 from ..unfinished_files import forget, new_name, remove_leftovers
 from .actor import Row, told
+from .entry import Entry, FileRecord
+from .referee import Referee
 
 # Where a file appears when all of it is there; elsewhere it gets its name by a rename.
 _OBJECT_STORES = frozenset(["s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"])
@@ -128,17 +130,20 @@ def because(error: Exception, advice: str) -> str:
     return f"({kind}{one_line(error)}); {again}{advice}"
 
 
-def made_here(rows: list[Row], settings: JobSettings, make: Callable[[list[Row]], Iterator[Row]]) -> Iterator[Row]:
+def made_here(
+    rows: list[Row], settings: JobSettings, referee: Referee, make: Callable[[list[Row]], Iterator[Row]]
+) -> Iterator[Row]:
     """What :class:`srdiff.batch.actor.Worker` makes of rows some of whose paths are URLs.
 
     The inputs are fetched side by side, and results put while others are made.
 
     Args:
+        referee: of the batch; told what is about to be put.
         make: gets rows with paths of this machine, and gives theirs in any order.
     """
     with _own_folder() as folder, ThreadPoolExecutor(_AT_ONCE) as pool:
         places = [folder / str(number) for number in range(len(rows))]
-        errands = list(pool.map(partial(_Errand, settings=settings), rows, places))
+        errands = list(pool.map(partial(_Errand, settings=settings, referee=referee), rows, places))
         open_ones = {errand.row["output"]: errand for errand in errands if errand.told is None}
         putting = [
             pool.submit(open_ones[made["output"]].finish, made)
@@ -156,8 +161,9 @@ class _Errand:
         told: what came of it without any work; None where it is to be made.
     """
 
-    def __init__(self, row: Row, folder: Path, settings: JobSettings) -> None:
+    def __init__(self, row: Row, folder: Path, settings: JobSettings, referee: Referee) -> None:
         self.row = dict(row)
+        self._referee = referee
         self.told: Row | None = None
         self._asked = row
         self._detail: dict[str, Any] = json.loads(row["detail"]) if row.get("detail") else {}
@@ -207,6 +213,7 @@ class _Errand:
             for result in json.loads(made["detail"])["written"]:
                 place = self._results.get(result)
                 if place is not None and place.url not in self._kept:
+                    self._referee.promise(Entry(place.url, DONE, outputs=(_at(place.url),)))
                     place.put(Path(result), self._overwrite)
         except OutputError as error:
             return self._as_row(FAILED, error)
@@ -215,7 +222,8 @@ class _Errand:
     def _as_row(self, status: str, error: SRDiffError | None = None, made: Row | None = None) -> Row:
         """With the names that were asked for."""
         before = self._detail.get("there")
-        left = [url for url in self._kept if before is not None and url not in before]  # by a worker that died
+        new = [url for url in self._kept if before is not None and url not in before]
+        left = [url for url in new if self._referee.promised(_at(url))]  # by a worker that died
         job = Job(Source(None), None, "", key=str(self._asked.get("key") or self._asked["input"]))
         row = told(Outcome(job, status, error=error), None) if made is None else dict(made)
         detail = json.loads(row["detail"])
@@ -245,6 +253,11 @@ def _own_folder() -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         forget(folder.name)
+
+
+def _at(url: str) -> FileRecord:
+    """A result there, whatever its content: to compare that it would have to be fetched."""
+    return FileRecord(url, None, 0, 0)
 
 
 def _make_folder(folder: Path) -> None:
