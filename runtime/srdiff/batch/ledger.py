@@ -23,6 +23,8 @@ _TICK = 0.001
 
 def _apart(entry: Entry) -> list[tuple[str, Entry]]:
     """An entry's results by path, each as an entry of its own."""
+    if len(entry.outputs) == 1:  # of a million images most, which need not be there twice
+        return [(entry.outputs[0].path, entry)]
     return [(output.path, replace(entry, outputs=(output,))) for output in entry.outputs]
 
 
