@@ -16,6 +16,8 @@ from srdiff.batch.ledger import Ledger, promise_line
 from srdiff.batch.lines import HEADER
 from srdiff.batch.pins import fingerprint
 from srdiff.batch.verify import verify
+from srdiff.jobs.sources import Source
+from srdiff.jobs.targets import Job
 
 NAME = "srdiff-ledger.jsonl"
 
@@ -151,7 +153,8 @@ def test_a_value_of_any_kind_in_any_field_ends_no_run(tmp_path_factory, field, v
     (folder / NAME).write_bytes(HEADER + b"".join(json.dumps(line).encode() + b"\n" for line in lines))
     ledger = Ledger(folder / NAME)
     assert ledger.threads is None or isinstance(ledger.threads, int)
-    list(verify(ledger, []))
+    for jobs in ([], [Job(Source(folder / "a"), None, "", key="a")]):
+        list(verify(ledger, jobs))
     for path in list(ledger.promises):
         ledger.origin(folder / path)
     for one in [*ledger.entries.values(), entry("a", 3.0), entry("b", 3.0)]:

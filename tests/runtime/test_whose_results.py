@@ -113,3 +113,14 @@ def test_a_file_that_was_there_is_no_images_own(srdiff_run, tmp_path):
     said = srdiff_run("in", "-o", "out", code=2).output
     assert "would replace out/p.png, which was there before the ledger and is kept" in said
     assert (tmp_path / "out" / "p.png").read_bytes() == own
+
+
+def test_a_result_that_is_another_images_by_now_is_not_to_be_deleted(srdiff_run, tmp_path):
+    for value, folder in enumerate(("d1", "d2")):
+        for name in ("a.png", "b.png"):
+            picture(tmp_path / folder / name, value)
+    srdiff_run("d1/a.png", "d1/b.png", "-o", "out/")
+    srdiff_run("d2/a.png", "d1/b.png", "-o", "out/", "--overwrite")
+    said = srdiff_run("d1/a.png", "d1/b.png", "-o", "out/", "--verify", code=2).output
+    assert "it was made of d2/a.png since, so choose another output folder" in said and "delete" not in said
+    assert "2 verified, 0 failed" in srdiff_run("d2/a.png", "d1/b.png", "-o", "out/", "--verify").output

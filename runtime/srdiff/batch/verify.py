@@ -38,18 +38,18 @@ def verify(ledger: Ledger, jobs: Iterable[Job], others: bool = True) -> Iterator
 
 def _verified(ledger: Ledger, job: Job, entry: Entry | None, with_input: bool) -> Outcome:
     paths = tuple(ledger.path_of(output) for output in entry.outputs) if entry else ()
-    error = _problem(job, entry, paths, with_input)
+    error = _problem(ledger, job, entry, with_input)
     return Outcome(job, FAILED, error=error) if error else Outcome(job, VERIFIED, kept=paths)
 
 
-def _problem(job: Job, entry: Entry | None, paths: tuple[Path, ...], with_input: bool) -> SRDiffError | None:
+def _problem(ledger: Ledger, job: Job, entry: Entry | None, with_input: bool) -> SRDiffError | None:
     if job.problem is not None:
         return job.problem
     if entry is None:
         return OutputError(f"{job.source.name} is not in the ledger; run once more to have it made")
-    if entry.error is not None:
+    if entry.status == FAILED:
         return OutputError(f"{job.source.name} failed when it was tried ({entry.error}); run once more to try it again")
-    files = [(path, output, "delete it") for path, output in zip(paths, entry.outputs)]
+    files = [(ledger.path_of(output), output, _advice(ledger, job, output)) for output in entry.outputs]
     if with_input and job.source.path is not None and entry.input is not None:
         files.append((job.source.path, entry.input, "see whether it was meant to change"))
     for path, record, advice in files:
@@ -57,6 +57,12 @@ def _problem(job: Job, entry: Entry | None, paths: tuple[Path, ...], with_input:
         if what:
             return OutputError(f"{path} {what}; {advice} and run once more")
     return None
+
+
+def _advice(ledger: Ledger, job: Job, output: FileRecord) -> str:
+    """What to do about a result that is another: unless it is another image's by now."""
+    owner = ledger.results[output.path].key
+    return "delete it" if owner == job.key else f"it was made of {owner} since, so choose another output folder"
 
 
 def _difference(path: Path, record: FileRecord) -> str | None:
