@@ -13,7 +13,7 @@ from typing import AsyncIterator
 from fastapi import FastAPI, HTTPException, Request, Response
 
 from srdiff import AsyncUpscaler, ImageError, Upscaler
-from srdiff.line import FullLine
+from srdiff.errors import FullLine
 from srdiff.photo.convert import to_pil
 from srdiff.photo.read import read_photo
 

@@ -16,6 +16,7 @@ from srdiff.bundle import TIME_BIAS_NAME, Bundle, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
 from srdiff.errors import DeviceError, OptionError, OutputError
 from srdiff.graph_files import GraphFiles
+from srdiff.graph_io import LR
 from srdiff.looking import is_there
 from srdiff.manifest import Manifest
 from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
@@ -229,7 +230,7 @@ def _write_onnx(
     traced = (_lr_unit(manifest) * 4,) * 2
     half = options.precision == "fp16"
     lr = np.zeros((1, 3, *traced), np.float32)
-    export_onnx(encoder, [("lr", lr)], list(encoder.outputs), folder / "encoder.onnx", half, options.opset)
+    export_onnx(encoder, [(LR, lr)], list(encoder.outputs), folder / "encoder.onnx", half, options.opset)
     inputs = example_inputs(config, traced)
     export_onnx(step, inputs, list(step.outputs), folder / "step.onnx", half, options.opset)
 
@@ -237,6 +238,6 @@ def _write_onnx(
 def _optimize(folder: Path, checkpoint: Checkpoint, manifest: Manifest, optimize: str) -> None:
     for graph in manifest.graphs:
         if graph.lr_shape is not None:
-            convert_for_ascend(folder / graph.encoder, {"lr": (1, 3, *graph.lr_shape)}, optimize)
+            convert_for_ascend(folder / graph.encoder, {LR: (1, 3, *graph.lr_shape)}, optimize)
             shapes = {name: array.shape for name, array in example_inputs(checkpoint.config, graph.lr_shape)}
             convert_for_ascend(folder / graph.step, shapes, optimize)

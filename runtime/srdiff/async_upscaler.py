@@ -6,7 +6,8 @@ import asyncio
 import threading
 from typing import Any, Sequence
 
-from .line import Line, Stopped, Turn
+from .errors import OptionError
+from .line import Line, Turn
 from .progress import Callback
 from .upscaler import Upscaler
 
@@ -21,13 +22,14 @@ class AsyncUpscaler:
         waiting: images that may wait, beside those that are worked on.
 
     Raises:
-        OptionError: waiting is below 0.
+        OptionError: there is no upscaler, or waiting is no whole number from 0.
     """
 
     def __init__(self, upscalers: Upscaler | Sequence[Upscaler], waiting: int = 16) -> None:
         workers = [upscalers] if isinstance(upscalers, Upscaler) else list(upscalers)
+        if not workers:
+            raise OptionError("there is no upscaler; give one at least")
         self._line = Line(waiting)
-        self._closed = False
         self._threads = [
             threading.Thread(target=self._line.hire(worker), name="upscaler", daemon=True) for worker in workers
         ]
@@ -38,8 +40,8 @@ class AsyncUpscaler:
         """Like :meth:`srdiff.Upscaler.upscale`; ``callback`` is called from the worker's thread.
 
         Raises:
-            srdiff.line.FullLine: as many wait as may; nothing was done.
-            srdiff.line.Stopped: it was closed meanwhile.
+            srdiff.errors.FullLine: as many wait as may; nothing was done.
+            srdiff.errors.Stopped: it was closed before, or meanwhile.
         """
 
         def work(upscaler: Upscaler) -> Any:
@@ -54,16 +56,11 @@ class AsyncUpscaler:
         self._line.join(turn)
         try:
             return await asyncio.wrap_future(turn.future)
-        except asyncio.CancelledError:
-            if self._closed:
-                raise Stopped from None
-            raise
         finally:
             self._line.leave(turn)
 
     async def close(self) -> None:
         """Give up all images and wait until the workers are free: a step at most."""
-        self._closed = True
         self._line.close()
         for thread in self._threads:
             await asyncio.get_event_loop().run_in_executor(None, thread.join)

@@ -109,14 +109,14 @@ def require_writable(path: Path) -> None:
         raise cannot_write(path, error) from error
 
 
-def make_folder(path: Path) -> None:
-    """The file's folder, if it is not there.
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """The file's folder, if it is not there, of this mode less the umask.
 
     Raises:
         OutputError: it cannot be made.
     """
     try:
-        _final(path).parent.mkdir(parents=True, exist_ok=True)
+        _final(path).parent.mkdir(mode, parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_write(path, error) from error
 

@@ -20,13 +20,9 @@ from .onnx_check import check_onnx
 MANIFEST_NAME = "manifest.json"
 MAX_MANIFEST = 16 << 20  # bytes; those that were exported have 20 kB
 MAX_GRAPH = 2 << 30  # bytes, as a protocol buffer's
+MAX_BUNDLE = 4 << 30  # bytes, of one that is fetched or unpacked; those of the largest networks have 60 MB
 _NPY_HEADER = 10  # bytes before the header's text: magic, version, length
 TIME_BIAS_NAME = "time_bias.npy"
-
-
-def bundle_hash(folder: Path) -> str:
-    """SHA-256 of a bundle's manifest, which holds those of all files."""
-    return hashlib.sha256((folder / MANIFEST_NAME).read_bytes()).hexdigest()
 
 
 class GraphSource(ABC):
@@ -35,10 +31,12 @@ class GraphSource(ABC):
     Attributes:
         path: where it is, or its name; for messages.
         manifest: what it is.
+        digest: SHA-256 of a bundle's manifest, which holds those of all its files; empty for a network in memory.
     """
 
     path: Path
     manifest: Manifest
+    digest: str = ""
 
     @abstractmethod
     def read(self, name: str) -> bytes:
@@ -72,7 +70,9 @@ class Bundle(GraphSource):
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         with _reading(self.path):
-            data = _read_manifest(self.path)
+            content = _manifest_bytes(self.path)
+        self.digest = hashlib.sha256(content).hexdigest()
+        data = _parsed(self.path, content)
         try:
             self.manifest = Manifest.from_json(data)
             self._files = {name: (str(entry["sha256"]), int(entry["size"])) for name, entry in data["files"].items()}
@@ -178,16 +178,21 @@ def _reading(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _read_manifest(path: Path) -> dict[str, Any]:
+def _manifest_bytes(path: Path) -> bytes:
     file = path / MANIFEST_NAME
     if not file.is_file():
         raise BundleError(f"{path} is not a bundle: it holds no {MANIFEST_NAME}; give a folder made by srdiff-export")
     if file.is_symlink():
         raise BundleError(f"{file} is a link, which a bundle may not hold; copy the file itself")
+    if file.stat().st_size > MAX_MANIFEST:
+        raise BundleError(f"{file} is damaged: it is larger than {MAX_MANIFEST >> 20} MiB; copy the bundle again")
+    return file.read_bytes()
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    file = path / MANIFEST_NAME
     try:
-        if file.stat().st_size > MAX_MANIFEST:
-            raise ValueError(f"it is larger than {MAX_MANIFEST >> 20} MiB")
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{file} is damaged: {error}; copy the bundle again") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:

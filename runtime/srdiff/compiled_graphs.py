@@ -39,10 +39,10 @@ class CompiledGraphs:
                 f"{bundle.path} has no {engine.graph_format} graphs, which engine {engine.name} needs; "
                 f"export with --format {engine.graph_format}"
             )
+        # Graphs of several sizes may lie in one file.
+        files = {name: bundle.read(name) for name in {name for pair in pairs for name in (pair.encoder, pair.step)}}
         # By static shape; the only key is None where the graphs take any size.
-        self._models = {
-            pair.lr_shape: {ENCODER: bundle.read(pair.encoder), STEP: bundle.read(pair.step)} for pair in pairs
-        }
+        self._models = {pair.lr_shape: {ENCODER: files[pair.encoder], STEP: files[pair.step]} for pair in pairs}
         self.static = [shape for shape in self._models if shape is not None]
         self._compiled: OrderedDict[tuple[str, int, int], Future[Graph]] = OrderedDict()
         self._begin()
@@ -67,10 +67,6 @@ class CompiledGraphs:
                     self._compiled.pop(key, None)
                 graph.set_exception(error)
         return graph.result()
-
-    def names(self) -> list[str]:
-        """Of the graphs that are compiled, one for each shape."""
-        return [name for name, *_ in self._compiled]
 
     def inherited(self) -> list[object]:
         """What a forked child must not free; a compilation that was under way when it began never ends there."""

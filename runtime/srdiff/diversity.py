@@ -35,7 +35,7 @@ def draw(
         watch: told of the steps done and in all, over all results.
 
     Raises:
-        OptionError: count is below 1, or seed or sampler steps are outside what they may be.
+        OptionError: with the first result: count is below 1, or seed or sampler steps are outside what they may be.
     """
     count = whole("count", count, 1)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import re
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable
-from urllib.parse import urlsplit
+from typing import Callable, Iterator
 
 from .atomic_files import cannot_write
+from .bundle import MAX_BUNDLE
 from .errors import BundleError, OptionError
+from .file_hash import sha256_of
 
 SECONDS = 30  # without a byte
-MAX_BYTES = 4 << 30
 _CHUNK = 1 << 20
 
 
@@ -36,18 +36,20 @@ def download(url: str, sha256: str, folder: Path, told: Callable[[int, int | Non
         OptionError: an address of another kind, or no hash.
         OutputError: the folder cannot be written.
     """
-    if urlsplit(url).scheme not in ("https", "http"):
+    if not url.lower().startswith(("https://", "http://")):
         raise OptionError(f"url is {url!r}; it must begin with https:// or http://")
     if not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
         raise OptionError(f"sha256 is {sha256!r}; give the 64 hexadecimal digits that the model's publisher states")
     part = folder / f".download-{sha256.lower()[:32]}"
     try:
         _fetch(url, part, told)
-        found = _hash(part)
+        found = sha256_of(part)
         if found != sha256.lower():
             part.unlink()
             raise BundleError(f"{url} has the SHA-256 {found} where {sha256} was expected; do not use it")
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+    except (http.client.InvalidURL, ValueError) as error:
+        raise OptionError(f"url is {url!r}, which is no address ({error}); write it as a browser copies it") from error
+    except (urllib.error.URLError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise BundleError(
             f"{url} was not fetched: {reason}; run the same again, which goes on where it stopped"
@@ -61,7 +63,8 @@ def _fetch(url: str, part: Path, told: Callable[[int, int | None], None]) -> Non
     here = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={here}-"} if here else {})
     try:
-        answer = urllib.request.urlopen(request, timeout=SECONDS)
+        with _of_the_network():
+            answer = urllib.request.urlopen(request, timeout=SECONDS)
     except urllib.error.HTTPError as error:
         if here and error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             return  # it is all here; the hash tells
@@ -73,24 +76,25 @@ def _fetch(url: str, part: Path, told: Callable[[int, int | None], None]) -> Non
         total = here + int(length) if length and length.isdecimal() else None
         with part.open("ab" if here else "wb") as file:
             while True:
-                try:
+                with _of_the_network():
                     chunk = answer.read(_CHUNK)
-                except OSError as error:  # of the network, and not of the file that is written
-                    raise urllib.error.URLError(error) from error
                 if not chunk:
                     break
                 here += len(chunk)
-                if here > MAX_BYTES:
-                    raise BundleError(f"{url} sends more than {MAX_BYTES >> 30} GiB, which no bundle is")
+                if here > MAX_BUNDLE:
+                    raise BundleError(f"{url} sends more than {MAX_BUNDLE >> 30} GiB, which no bundle is")
                 file.write(chunk)
                 told(here, total)
     if total is not None and here < total:
         raise http.client.IncompleteRead(b"", total - here)
 
 
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()
+@contextmanager
+def _of_the_network() -> Iterator[None]:
+    """Tells refusals of the network from those of the file that is written."""
+    try:
+        yield
+    except urllib.error.URLError:
+        raise
+    except OSError as error:
+        raise urllib.error.URLError(error) from error

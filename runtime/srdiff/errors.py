@@ -44,6 +44,14 @@ class OptionError(SRDiffError, ValueError):
     """An argument is outside what it may be."""
 
 
+class FullLine(SRDiffError):
+    """As many wait as may."""
+
+
+class Stopped(SRDiffError):
+    """Work that nobody waits for any more was given up."""
+
+
 class ParityError(SRDiffError):
     """An exported graph does not agree with its source within the bound."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from .errors import OptionError
 from .whole import whole
 
-GRAPH_FORMATS = ("onnx", "mindir", "om")
+FORMATS = ("onnx", "mindir", "om")
 PRECISIONS = ("fp32", "fp16")  # that a converter compiles in
 MAX_FILE_NAME = 200
 MAX_SIDE = 65536
@@ -33,7 +33,7 @@ class GraphFiles:
     precision: str | None = None
 
     def __post_init__(self) -> None:
-        if self.format not in GRAPH_FORMATS or self.precision not in (None, *PRECISIONS):
+        if self.format not in FORMATS or self.precision not in (None, *PRECISIONS):
             raise OptionError(f"a graph has the format {self.format!r} and the precision {self.precision!r}")
         for file in (self.encoder, self.step):
             if not isinstance(file, str) or len(file) > MAX_FILE_NAME:

@@ -6,11 +6,13 @@ Both are the manipulations of SRDiff (Li et al., arXiv 2104.14951, section on ex
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .errors import ImageError, OptionError
+from .manifest import CLAMP_LIMIT
 from .model_names import MANY_STEPS
 from .noise import NoiseSource, philox_noise
 from .photo.bleed import bled
@@ -32,10 +34,10 @@ def mixed_noise(first: NoiseSource, second: NoiseSource, weight: float) -> Noise
         weight: 0 gives the first one's result, 1 the second's.
 
     Raises:
-        OptionError: the weight is outside [0, 1].
+        OptionError: the weight is no number in [0, 1].
     """
-    if not 0 <= weight <= 1:
-        raise OptionError(f"weight is {weight}; it lies between 0 and 1")
+    if not (isinstance(weight, Real) and 0 <= weight <= 1):
+        raise OptionError(f"weight is {weight!r}; it lies between 0 and 1")
     # A source of weight 0 is not drawn from: the ends cost what a plain result costs.
     parts = [
         (source, np.float32(np.sqrt(part))) for source, part in ((first, 1 - weight), (second, weight)) if part > 0
@@ -79,12 +81,18 @@ def fuse(
 
     Raises:
         ImageError: an image is of a kind that is not taken, or the two sizes or types do not fit.
-        OptionError: strength is outside (0, 1].
+        BundleError: the model fails while it runs.
+        OptionError: strength is no number in (0, 1], seed no whole number from 0 to 2**64 - 1, or the model a student.
     """
-    if not 0 < strength <= 1:
-        raise OptionError(f"strength is {strength}; it lies above 0 and at most at 1")
-    photo, picture = bled(photo_from(image)), bled(photo_from(content))
     manifest = upscaler.bundle.manifest
+    if manifest.student_steps is not None:
+        raise OptionError(
+            f"{manifest.name} is a student, which has no step to begin in the middle at; take a model of many steps, "
+            f"like {MANY_STEPS}"
+        )
+    if not (isinstance(strength, Real) and 0 < strength <= 1):
+        raise OptionError(f"strength is {strength!r}; it lies above 0 and at most at 1")
+    photo, picture = bled(photo_from(image)), bled(photo_from(content))
     height, width = (side * upscaler.scale for side in photo.pixels.shape[:2])
     if picture.pixels.shape != (height, width, 3) or picture.pixels.dtype != photo.pixels.dtype:
         raise ImageError(
@@ -93,13 +101,7 @@ def fuse(
         )
     lr_up = manifest.lr_up.apply(photo.pixels, height, width)
     hr = to_signed(picture.pixels)
-    residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -1, 1)
-
-    if manifest.student_steps is not None:
-        raise OptionError(
-            f"{manifest.name} is a student, which has no step to begin in the middle at; take a model of many steps, "
-            f"like {MANY_STEPS}"
-        )
+    residual = np.clip((hr - lr_up) * np.float32(manifest.res_rescale), -CLAMP_LIMIT, CLAMP_LIMIT)
     remaining = max(round(strength * manifest.schedule.timesteps), 1)
     plan = Plan(tuple(step for step in DDPM.plan(manifest.schedule) if step.t < remaining))
     kept = manifest.schedule.alpha_cumprod[remaining - 1]

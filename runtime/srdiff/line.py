@@ -8,15 +8,8 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any, Callable
 
-from .errors import OptionError, SRDiffError
-
-
-class FullLine(SRDiffError):
-    """As many wait as may."""
-
-
-class Stopped(Exception):
-    """Raised within a turn that nobody waits for any more."""
+from .errors import FullLine, Stopped
+from .whole import whole
 
 
 class Turn:
@@ -38,7 +31,7 @@ class Turn:
     def go_on(self) -> None:
         """To be called between the steps of the work. Raises Stopped once the turn is to end."""
         if self._stop.is_set():
-            raise Stopped
+            raise Stopped("the work was given up before its end; ask for it anew")
 
     def take(self, worker: Any) -> Callable[[], None]:
         """Do the work; what is returned gives the future what came of it."""
@@ -55,14 +48,15 @@ class Line:
     """Turns in the order in which they came, each taken by whichever worker is free.
 
     Args:
-        length: turns that may wait, beside those that are being worked on.
+        waiting: turns that may wait, beside those that are being worked on.
         on_change: called after every change of who waits and who is served, from any thread.
+
+    Raises:
+        OptionError: waiting is no whole number from 0.
     """
 
-    def __init__(self, length: int, on_change: Callable[[], None] = lambda: None) -> None:
-        if length < 0:
-            raise OptionError(f"the line's length is {length}; it is at least 0")
-        self._length = length
+    def __init__(self, waiting: int, on_change: Callable[[], None] = lambda: None) -> None:
+        self._room = whole("waiting", waiting, 0)
         self._on_change = on_change
         self._waiting: deque[Turn] = deque()
         self._served: set[Turn] = set()
@@ -82,7 +76,7 @@ class Line:
     def full(self) -> bool:
         """One more would be refused; a free worker's turn does not count as waiting."""
         with self._changed:
-            return len(self._waiting) >= self._length + self._free
+            return len(self._waiting) >= self._room + self._free
 
     def hire(self, worker: Any) -> Callable[[], None]:
         """Count on a worker from now on; what is returned takes turns with it, in a thread of its own."""
@@ -115,9 +109,12 @@ class Line:
 
         Raises:
             FullLine: as many wait as may.
+            Stopped: the line is closed.
         """
         with self._changed:
-            if self._closed or self.full:
+            if self._closed:
+                raise _closed()
+            if self.full:
                 raise FullLine(f"{len(self._waiting)} are waiting, which is all that may; come again later")
             self._waiting.append(turn)
             self._changed.notify()
@@ -141,10 +138,19 @@ class Line:
             return self._waiting.index(turn) + 1 if turn in self._waiting else 0
 
     def close(self) -> None:
-        """Give up every turn and let the workers go."""
+        """Give up every turn, whose future raises Stopped, and let the workers go."""
         with self._changed:
             self._closed = True
-            turns = [*self._waiting, *self._served]
+            waiting, served = list(self._waiting), list(self._served)
+            self._waiting.clear()
             self._changed.notify_all()
-        for turn in turns:
-            self.leave(turn)
+        for turn in served:
+            turn.stop()
+        for turn in waiting:
+            if turn.future.set_running_or_notify_cancel():
+                turn.future.set_exception(_closed())
+        self._on_change()
+
+
+def _closed() -> Stopped:
+    return Stopped("the line is closed and takes no more work; open another")

@@ -21,6 +21,11 @@ def usable_cpus(cgroup: Path = CGROUP) -> int:
     return max(1, min(affinity, -(-int(quota) // int(period))))
 
 
+def threads_of_each(workers: int, threads: int | None) -> int | None:
+    """CPU threads of each of so many workers: as given, or an equal share; None leaves all of them to a single one."""
+    return threads or (max(1, usable_cpus() // workers) if workers > 1 else None)
+
+
 def usable_memory(cgroup: Path = CGROUP) -> int:
     """Bytes of main memory, or of the container's limit (cgroup v2 and v1) where that is less."""
     installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else UNKNOWN_MEMORY

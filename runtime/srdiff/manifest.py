@@ -12,8 +12,9 @@ from .graph_files import GraphFiles
 from .graph_io import input_shapes
 from .lr_up import LrUpRecipe
 from .model_names import DEFAULT_MODEL, MANY_STEPS
-from .samplers import DDPM, Plan, Sampler, student_plan
+from .samplers import DDPM, Plan, Sampler, counted, student_plan
 from .schedule import MAX_TIMESTEPS, Schedule
+from .tiles import MAX_TILE
 from .whole import whole
 
 FORMAT = "srdiff-bundle"
@@ -23,7 +24,7 @@ PREDICTIONS = ("eps", "x0")
 # What commands and requests call the arguments of Manifest.sampler, in its order.
 WISHES = ("preset", "sampler", "steps", "eta", "spacing", "fidelity")
 MAY_BE_NONE = ("overlap", "student_steps")
-CLAMP_LIMIT = 1.0
+CLAMP_LIMIT = 1.0  # x_0 is clamped to -1 to 1
 # Of what a manifest says: the least that works, and the most that a network could have.
 LIMITS = {
     "scale": (1, 64),
@@ -32,9 +33,11 @@ LIMITS = {
     "cond_channels": (1, 65536),
     "time_bias_channels": (1, 1 << 20),
     "margin": (0, 1024),
-    "overlap": (0, 4096),
+    "overlap": (0, MAX_TILE // 2 - 1),
     "student_steps": (1, MAX_TIMESTEPS),
 }
+# Far more than anybody chooses from, or converts.
+MAX_PRESETS, MAX_GRAPHS = 64, 256
 # The preset that every model sampled by its own code has: all steps of DDPM.
 FULL = "full"
 
@@ -107,8 +110,9 @@ class Manifest:
             raise OptionError(f"res_rescale is {self.res_rescale}; it must be a positive number")
         if self.weights_dtype not in ("float32", "float16"):
             raise OptionError(f"weights_dtype is {self.weights_dtype!r}; it is float32 or float16")
-        if not self.graphs:
-            raise OptionError("there is no graph")
+        for name, most in (("graphs", MAX_GRAPHS), ("presets", MAX_PRESETS)):
+            if not 1 <= len(getattr(self, name)) <= most:
+                raise OptionError(f"there are {len(getattr(self, name))} {name}; a model has 1 to {most}")
         self._check_presets()
         if self.prediction not in PREDICTIONS or (self.prediction == "x0") != (self.student_steps is not None):
             raise OptionError(f"prediction {self.prediction!r} does not go with {self.student_steps} student_steps")
@@ -118,12 +122,19 @@ class Manifest:
             raise OptionError(f"student_steps is {self.student_steps}; it is 1 to {self.schedule.timesteps}")
         if self.hr_minimum % self.hr_multiple:
             raise OptionError(f"hr_minimum {self.hr_minimum} is no multiple of hr_multiple {self.hr_multiple}")
+        if self.overlap is not None and self.overlap % self.lr_multiple:
+            raise OptionError(f"overlap is {self.overlap}; it must be a multiple of {self.lr_multiple}")
 
     def _check_presets(self) -> None:
         if self.default_preset not in self.presets:
             raise OptionError(f"the default preset {self.default_preset!r} is none of {', '.join(self.presets)}")
         for sampler in self.presets.values():
-            sampler.plan(self.schedule)
+            counted(self.schedule.timesteps, sampler.steps)
+
+    @property
+    def lr_multiple(self) -> int:
+        """Sides of windows and overlaps in LR pixels are multiples of it, as those of the result are of hr_multiple."""
+        return self.hr_multiple // math.gcd(self.hr_multiple, self.scale)
 
     def input_shapes(self, graph: str, height: int, width: int) -> dict[str, tuple[int, ...]]:
         """The shape of every input of the encoder or step graph, in order, for windows of height x width LR pixels."""
@@ -170,7 +181,7 @@ class Manifest:
             return Sampler(**given) if given else self.presets[self.default_preset]
         if given:
             raise OptionError(f"preset {preset!r} was named beside {', '.join(given)}; leave out the one or the other")
-        if preset not in self.presets:
+        if preset not in tuple(self.presets):
             raise OptionError(f"{self.name} has no preset {preset!r}; choose one of {', '.join(self.presets)}")
         return self.presets[preset]
 

@@ -13,15 +13,13 @@ from typing import IO, Iterator
 
 from .atomic_files import cannot_write
 from .atomic_folders import staging
-from .bundle import MANIFEST_NAME, MAX_MANIFEST, Bundle, is_plain
+from .bundle import MANIFEST_NAME, MAX_BUNDLE, MAX_MANIFEST, Bundle, is_plain
 from .errors import BundleError, OptionError, one_line
 from .looking import is_folder
 from .model_names import SUFFIX, added, built_in, models_folder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# Of a bundle from a zip; the card's own sizes take 60 MB.
-MAX_BYTES = 4 << 30
-MAX_FILES = 256
+MAX_FILES = 256  # of a bundle from a zip
 _CHUNK = 1 << 20
 
 
@@ -210,7 +208,7 @@ def _require_plain(file: Path, entries: list[zipfile.ZipInfo]) -> None:
         raise BundleError(f"{file} holds a file named {odd[0]!r}, which leads out of its folder; do not use it")
     if len({path.name for path in paths}) < len(paths):
         raise BundleError(f"{file} holds two files of one name; zip the bundle anew")
-    if len(entries) > MAX_FILES or sum(entry.file_size for entry in entries) > MAX_BYTES:
+    if len(entries) > MAX_FILES or sum(entry.file_size for entry in entries) > MAX_BUNDLE:
         raise BundleError(
-            f"{file} is larger than {MAX_FILES} files or {MAX_BYTES >> 30} GiB, which no bundle is; do not use it"
+            f"{file} is larger than {MAX_FILES} files or {MAX_BUNDLE >> 30} GiB, which no bundle is; do not use it"
         )

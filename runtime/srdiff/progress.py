@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 import numpy as np
 
+from .manifest import CLAMP_LIMIT, Manifest
 from .resize import bicubic
-
-if TYPE_CHECKING:
-    from .manifest import Manifest
-    from .tiles import Window
+from .tiles import Window
 
 
 @dataclass(frozen=True)
@@ -106,5 +104,5 @@ class Preview:
 
     def picture(self) -> np.ndarray:
         """[h, w, 3] uint8: the enlarged input with what is known of the residual."""
-        residual = np.clip(self._residual, -1, 1) * np.float32(127.5 / self._manifest.res_rescale)
+        residual = np.clip(self._residual, -CLAMP_LIMIT, CLAMP_LIMIT) * np.float32(127.5 / self._manifest.res_rescale)
         return np.rint(np.clip(self._lr_up + residual, 0, 255)).astype(np.uint8)

@@ -135,8 +135,8 @@ SPACINGS: dict[str, Callable[[int, int], np.ndarray]] = {
 }
 
 
-def spaced_timesteps(timesteps: int, steps: int | None = None, spacing: str = "even") -> np.ndarray:
-    """``steps`` different timesteps, falling from timesteps - 1.
+def counted(timesteps: int, steps: int | None) -> int:
+    """``steps``, where None takes them all.
 
     Raises:
         OptionError: unless 1 <= steps <= timesteps.
@@ -144,6 +144,16 @@ def spaced_timesteps(timesteps: int, steps: int | None = None, spacing: str = "e
     steps = timesteps if steps is None else steps
     if not 1 <= steps <= timesteps:
         raise OptionError(f"{steps} steps were asked for; this model takes 1 to {timesteps}")
+    return steps
+
+
+def spaced_timesteps(timesteps: int, steps: int | None = None, spacing: str = "even") -> np.ndarray:
+    """``steps`` different timesteps, falling from timesteps - 1.
+
+    Raises:
+        OptionError: unless 1 <= steps <= timesteps.
+    """
+    steps = counted(timesteps, steps)
     t = np.rint(SPACINGS[spacing](timesteps, steps)).astype(np.int64)
     # Where rounding makes two the same, the later ones give way; where that ends below 0, the earlier ones.
     t = np.minimum.accumulate(t + np.arange(steps)) - np.arange(steps)
@@ -179,7 +189,7 @@ class Sampler:
 
     def __post_init__(self) -> None:
         for what, value, known in (("sampler", self.name, SAMPLERS), ("spacing", self.spacing, SPACINGS)):
-            if value not in known:
+            if value not in tuple(known):  # a list has no hash
                 raise OptionError(f"{what} is {value!r}; choose one of {', '.join(known)}")
         if self.steps is not None:
             object.__setattr__(self, "steps", whole("steps", self.steps))  # NumPy's numbers are no JSON
@@ -215,7 +225,7 @@ class Sampler:
         table, eta = SAMPLERS[self.name]
         t = spaced_timesteps(schedule.timesteps, self.steps, self.spacing)
         rows = table(schedule.alpha_cumprod[t], eta if self.eta is None else self.eta)
-        return Plan(tuple(Step(int(number), Coefficients(*row)) for number, row in zip(t, rows.tolist())))
+        return _plan(t, rows)
 
 
 DDPM = Sampler()
@@ -234,4 +244,8 @@ def student_plan(schedule: Schedule, steps: int) -> Plan:
     t = spaced_timesteps(schedule.timesteps, steps, "trailing")
     rows = ddim(schedule.alpha_cumprod[t], 1.0)
     rows[:, :2] = 0.0, 1.0
+    return _plan(t, rows)
+
+
+def _plan(t: np.ndarray, rows: np.ndarray) -> Plan:
     return Plan(tuple(Step(int(number), Coefficients(*row)) for number, row in zip(t, rows.tolist())))

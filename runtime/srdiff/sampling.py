@@ -30,8 +30,9 @@ class Sampling:
         plan: the sampler's table.
         time_bias: [timesteps, channels] float32.
         windows: as :func:`srdiff.tiles.cut` makes them; a single one is the whole image.
-        conditions: what the step graph takes of a window besides x and lr_up: cond, the encoder's result [1, C, H, W],
-            or the input [1, 3, h, w] where encoder and step are one graph.
+        conditions: what the step graph takes of a window besides x and lr_up: cond, the encoder's result [1, C, H, W];
+            its features [1, F, h, w] where the step graph makes cond of them; or the input [1, 3, h, w] where encoder
+            and step are one graph.
         noise: x_T is its stream ``timesteps``, the noise added after step t its stream t. Called ahead of its use,
             from a thread of its own.
         scale: side of the result over side of the input.

@@ -8,6 +8,7 @@ from typing import Callable
 import numpy as np
 
 from .errors import OptionError
+from .whole import whole
 
 BETA_MAX = 0.999
 MAX_TIMESTEPS = 100_000
@@ -51,10 +52,10 @@ class Schedule:
 
     @classmethod
     def named(cls, name: str, timesteps: int = 100) -> Schedule:
-        """The schedule called ``cosine`` or ``linear``."""
-        if name not in BETAS:
+        """The schedule called ``cosine`` or ``linear``; raises OptionError for another, or an impossible length."""
+        if name not in tuple(BETAS):
             raise OptionError(f"schedule is {name!r}; choose one of {', '.join(BETAS)}")
-        return cls(name, tuple(BETAS[name](timesteps).tolist()))
+        return cls(name, tuple(BETAS[name](whole("timesteps", timesteps, 1, MAX_TIMESTEPS)).tolist()))
 
     @property
     def timesteps(self) -> int:

@@ -71,7 +71,7 @@ def fit_window(height: int, width: int, tile: int, overlap: int, multiple: int) 
         return _count(height, window[0], overlap) * _count(width, window[1], overlap) * window[0] * window[1]
 
     square = (fit_tile(height, tile, overlap, multiple), fit_tile(width, tile, overlap, multiple))
-    shortest = max(tile // 2 // multiple * multiple, _least(overlap, multiple))
+    shortest = max(tile // 2 // multiple * multiple, least_tile(overlap, multiple))
     sides = range(shortest, 2 * tile + 1, multiple)
     rows, columns = ({fit_tile(size, side, overlap, multiple) for side in sides} for size in (height, width))
     others = [(row, column) for row in sorted(rows) for column in sorted(columns) if row * column <= tile * tile]
@@ -90,7 +90,7 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     if overlap < 0 or overlap % multiple:
         nearest = max(round(overlap / multiple), 0) * multiple
         raise OptionError(f"an overlap of {overlap} was asked for; it is a multiple of {multiple}: take {nearest}")
-    least = _least(overlap, multiple)
+    least = least_tile(overlap, multiple)
     if tile < least or tile % multiple:
         raise OptionError(
             f"a tile of {tile} with an overlap of {overlap} was asked for; it is a multiple of {multiple} and at least "
@@ -101,6 +101,11 @@ def fit_tile(size: int, tile: int, overlap: int, multiple: int) -> int:
     count = _count(size, tile, overlap)
     covered = size + (count - 1) * overlap
     return -(-covered // (count * multiple)) * multiple
+
+
+def least_tile(overlap: int, multiple: int) -> int:
+    """The smallest window that is larger than twice the overlap, in LR pixels."""
+    return (2 * overlap // multiple + 1) * multiple
 
 
 def tile_within(memory: float, bytes_per_pixel: float, scale: int) -> int:
@@ -149,11 +154,6 @@ def cut(height: int, width: int, tile: tuple[int, int], overlap: int, multiple: 
         for top, row_weight in rows
         for left, column_weight in columns
     ]
-
-
-def _least(overlap: int, multiple: int) -> int:
-    """The smallest window that is larger than twice the overlap."""
-    return (2 * overlap // multiple + 1) * multiple
 
 
 def _count(size: int, tile: int, overlap: int) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from math import gcd
 from pathlib import Path
 from pickle import PicklingError
-from typing import Any, Mapping
+from typing import Any, Mapping, TypeVar
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from .engines import Engine, Graph
 from .forking import keep_in_children
 from .graph_io import COND, ENCODER, FEATURES, HEAD, JOINED, LR, REST, STEP
 from .machine import usable_cpus, usable_memory
+from .manifest import CLAMP_LIMIT
 from .model_names import bundle_folder
 from .noise import NoiseSource, philox_noise
 from .opening import open_for
@@ -31,7 +31,7 @@ from .resize import bicubic
 from .samplers import Plan, Sampler
 from .sampling import Sampling
 from .strips import in_strips
-from .tiles import choose_tile, cut, fit_tile, fit_window, tile_overlap, tile_within
+from .tiles import choose_tile, cut, fit_tile, fit_window, least_tile, tile_overlap, tile_within
 from .whole import whole
 
 # Where the engine's need of memory is not known.
@@ -42,6 +42,9 @@ DEFAULT_OVERLAP = 32
 BAND, LEAST_ROWS = 64, 8
 # LR pixels below which another thread costs more time than it saves.
 LEAST_STRIP = 1 << 13
+
+
+U = TypeVar("U", bound="Upscaler")
 
 
 class Upscaler:
@@ -65,10 +68,11 @@ class Upscaler:
         self.threads = engine.threads or usable_cpus()
         self._graphs = CompiledGraphs(bundle, engine)
         manifest = bundle.manifest
-        self._multiple = manifest.hr_multiple // gcd(manifest.hr_multiple, manifest.scale)
+        self._multiple = manifest.lr_multiple
         self._minimum = -(-manifest.hr_minimum // manifest.scale)
-        own = DEFAULT_OVERLAP if manifest.overlap is None else manifest.overlap
-        self.tile = self._default_tile() if tile is None else whole("tile", tile, 1)
+        default = -(-DEFAULT_OVERLAP // self._multiple) * self._multiple
+        own = default if manifest.overlap is None else manifest.overlap
+        self.tile = self._default_tile(own) if tile is None else whole("tile", tile, 1)
         self.overlap = own if overlap is None else whole("overlap", overlap, 0)
         fit_tile(self._multiple, self.tile, self.overlap, self._multiple)
         self._time_bias = bundle.time_bias()
@@ -79,11 +83,11 @@ class Upscaler:
         """Into another process go the arguments alone; there the same engine is opened at the same precision."""
         if self._reopen is None:
             raise PicklingError("this Upscaler was made around an open engine; make it with Upscaler.from_bundle")
-        return Upscaler.from_bundle, self._reopen
+        return type(self).from_bundle, self._reopen
 
     @classmethod
     def from_bundle(
-        cls,
+        cls: type[U],
         path: Path | str | None = None,
         device: str = "auto",
         engine: str = "auto",
@@ -92,7 +96,7 @@ class Upscaler:
         tile: int | None = None,
         overlap: int | None = None,
         engine_options: Mapping[str, str] | None = None,
-    ) -> Upscaler:
+    ) -> U:
         """Open a bundle.
 
         Args:
@@ -102,13 +106,14 @@ class Upscaler:
             tile, overlap: images of more pixels than a square of this side, in LR pixels, run in overlapping windows
                 of at most as many; memory follows it. None takes the largest, 128 to 512, that needs an eighth of the
                 memory this process may use. Graphs of static shapes (MindIR) run in windows of those instead. An
-                overlap of None is the bundle's own, or 32.
+                overlap of None is the bundle's own, or 32, rounded up to what the model takes.
             engine_options: ``options`` of :func:`srdiff.engines.open_engine`.
 
         Raises:
             BundleError: the bundle is damaged or not one.
             DeviceError: the engine or device is not available here.
             OptionError: an argument is outside what it may be.
+            PackageError: the engine that is named needs a package that is not installed.
         """
         bundle = Bundle(bundle_folder(path))
         opened = open_for(bundle, engine, device, precision, threads, engine_options)
@@ -148,6 +153,7 @@ class Upscaler:
             What came in, ``scale`` times as large: a PIL image with its profile, EXIF and dpi, or an array.
 
         Raises:
+            BundleError: the model fails while it runs, or gives values that are not finite.
             ImageError: the image is of a kind that is not taken.
             OptionError: seed, steps or the sampler's settings are outside what they may be, or there are any but
                 fidelity for a student.
@@ -184,7 +190,7 @@ class Upscaler:
 
         def put_together(top: int, rows: int) -> None:
             band = slice(top * scale, (top + rows) * scale)
-            hr = np.clip(x0[:, band], -1, 1)
+            hr = np.clip(x0[:, band], -CLAMP_LIMIT, CLAMP_LIMIT)
             hr /= np.float32(manifest.res_rescale)
             hr += manifest.lr_up.crop(pixels, top, 0, rows, width, scale)
             np.clip(hr, -1, 1, out=hr)
@@ -255,12 +261,13 @@ class Upscaler:
             return ENCODER, STEP, COND
         return HEAD, REST, FEATURES
 
-    def _default_tile(self) -> int:
-        if self.engine.workspace is None:
-            return DEFAULT_TILE
-        bytes_per_pixel = self.engine.workspace * self.bundle.manifest.cond_channels
-        side = tile_within(usable_memory(), bytes_per_pixel, self.scale)
-        return max(side, self._multiple) // self._multiple * self._multiple
+    def _default_tile(self, overlap: int) -> int:
+        """The largest that fits into memory, and one at least that such an overlap fits into."""
+        side = DEFAULT_TILE
+        if self.engine.workspace is not None:
+            bytes_per_pixel = self.engine.workspace * self.bundle.manifest.cond_channels
+            side = tile_within(usable_memory(), bytes_per_pixel, self.scale)
+        return max(side // self._multiple * self._multiple, least_tile(overlap, self._multiple))
 
     def _padded(self, size: int) -> int:
         return max(self._minimum, -(-size // self._multiple) * self._multiple)

@@ -1,4 +1,4 @@
-"""The order of two imports, and ``srdiff-run`` in this process."""
+"""The order of two imports, and ``srdiff-run`` and ``srdiff-models`` in this process."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+import srdiff.commands.models as models_command
 import srdiff.commands.run as run_command
 from srdiff.upscaler import Upscaler
 
 from ..models import ONE_STEP, SMALL
+from .adding import Models
 
 
 @pytest.fixture(scope="session")
@@ -35,5 +37,23 @@ def srdiff_run(small_upscaler: Upscaler, tmp_path: Path, monkeypatch: pytest.Mon
         result = CliRunner().invoke(run_command.main, words)
         assert result.exit_code == code, result.output
         return result
+
+    return run
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "store"
+    monkeypatch.setenv("SRDIFF_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def models(store: Path) -> Models:
+    def run(*words: object, code: int = 0) -> str:
+        result = CliRunner().invoke(models_command.main, [str(word) for word in words])
+        assert result.exit_code == code, result.output
+        assert code == 0 or result.output.count("\n") == 1, result.output
+        return result.output
 
     return run

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from srdiff import AsyncUpscaler, OptionError, Upscaler
-from srdiff.line import FullLine, Stopped
+from srdiff.errors import FullLine, Stopped
 
 IMAGE = np.tile(np.arange(0, 240, 16, dtype=np.uint8)[:, None, None], (1, 15, 3))
 
@@ -114,7 +114,33 @@ def test_closing_and_errors_reach_who_waits(upscaler: Upscaler) -> None:
         held.let_go()
         await closing
         assert [type(error) for error in await asyncio.gather(*tasks, return_exceptions=True)] == [Stopped, Stopped]
-        with pytest.raises(FullLine):
+        with pytest.raises(Stopped, match="closed"):
             await line.upscale(IMAGE)
 
     asyncio.run(within())
+
+
+def test_a_task_that_is_cancelled_while_it_is_closed_is_cancelled(upscaler: Upscaler) -> None:
+    async def within() -> None:
+        line, held = AsyncUpscaler(upscaler), Held()
+        tasks = [asyncio.ensure_future(line.upscale(IMAGE, callback=held, steps=90)) for _ in range(2)]
+        await held.begun()
+        closing = asyncio.ensure_future(line.close())
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        held.let_go()
+        await closing
+        for task in tasks:
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(within())
+
+
+@pytest.mark.parametrize("waiting", [-1, 1.5, "1", None, True])
+def test_no_workers_and_no_line_are_refused(upscaler: Upscaler, waiting: Any) -> None:
+    with pytest.raises(OptionError, match="waiting is"):
+        AsyncUpscaler(upscaler, waiting)
+    with pytest.raises(OptionError, match="no upscaler"):
+        AsyncUpscaler([])

@@ -98,6 +98,23 @@ def test_atomic_file_is_all_or_nothing(fails: BaseException | None, early: bool,
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("replace", [True, False])
+def test_the_disk_has_all_of_it_before_it_gets_its_name(
+    replace: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, flushed = tmp_path / "out.png", []
+    fsync = os.fsync
+
+    def flush(number: int) -> None:
+        fsync(number)
+        flushed.append((os.fstat(number).st_ino, os.fstat(number).st_size, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    with atomic_file(path, replace=replace) as temporary:
+        temporary.write_bytes(b"all of it")
+    assert (path.stat().st_ino, 9, False) in flushed
+
+
 def test_atomic_file_refuses_a_folder_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="folder"), atomic_file(tmp_path):
         pytest.fail("the work was done")

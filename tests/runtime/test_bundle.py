@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from srdiff.batch.pins import pins_of
 from srdiff.bundle import Bundle
 from srdiff.errors import OptionError
+from srdiff.jobs.work import JobSettings
 from srdiff.lr_up import LrUpRecipe
 from srdiff.manifest import FORMAT_VERSION
+from srdiff.upscaler import Upscaler
 from tests.conftest import Golden
 
 from ..models import SMALL
@@ -40,6 +44,17 @@ def test_a_manifest_survives_writing_and_reading():
     bundle = Bundle(SMALL)
     again = type(bundle.manifest).from_json(json.loads(bundle.manifest.to_json({})))
     assert again == bundle.manifest
+
+
+def test_a_model_that_is_open_is_pinned_as_it_was_opened(copy: Path) -> None:
+    upscaler = Upscaler.from_bundle(copy, engine="onnxruntime", device="cpu")
+    expected = hashlib.sha256((copy / "manifest.json").read_bytes()).hexdigest()
+    pins = pins_of(upscaler, JobSettings())
+    edit(copy, lambda manifest: manifest.update(name="another"))
+    assert pins["bundle"] == expected != Bundle(copy).digest
+    assert pins_of(upscaler, JobSettings()) == pins
+    shutil.rmtree(copy)
+    assert pins_of(upscaler, JobSettings()) == pins
 
 
 @pytest.mark.parametrize("name", ["step.onnx", "encoder.onnx", "time_bias.npy"])
@@ -122,6 +137,22 @@ def test_a_manifest_that_is_none(copy, text):
 def test_a_manifest_with_a_wrong_entry(copy, change):
     edit(copy, change)
     refused(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda manifest: manifest.update(format_version=0), "never existed"),
+        (lambda manifest: manifest.update(format_version=True), "never existed"),
+        (lambda manifest: manifest.update(checkpoint="weights.ckpt"), "does not list weights.ckpt"),
+        (lambda manifest: manifest["files"].update(more={"sha256": "", "size": (2 << 30) + 1}), "more than 2 GiB"),
+    ],
+)
+def test_what_is_wrong_in_a_manifest_is_said(copy, change, words):
+    with (copy / "more").open("wb") as file:
+        file.truncate((2 << 30) + 1)  # takes no room on the disk
+    edit(copy, change)
+    assert words in refused(copy)
 
 
 def test_a_pickled_time_bias_is_not_unpickled(copy):

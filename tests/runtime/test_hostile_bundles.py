@@ -18,6 +18,7 @@ from srdiff.bundle import MAX_GRAPH, Bundle
 from srdiff.doctor.golden import GOLDEN as GOLDEN_FOLDER
 from srdiff.errors import BundleError
 from srdiff.onnx_check import MAX_NODES
+from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
 from ..models import SMALL
@@ -170,6 +171,10 @@ VALUES: dict[str, Change] = {
     "an unhashable checkpoint": lambda manifest: manifest.update(checkpoint=[[]]),
     "a network in a list": lambda manifest: manifest.update(network=[1]),
     "files in a list": lambda manifest: manifest.update(files=[1]),
+    "many presets": lambda manifest: manifest.update(presets={name: {} for name in ("full", *map(str, range(64)))}),
+    "many graphs": lambda manifest: manifest.update(graphs=manifest["graphs"] * 200),
+    "no graphs": lambda manifest: manifest.update(graphs=[]),
+    "a huge overlap": lambda manifest: manifest.update(overlap=256),
 }
 
 
@@ -177,6 +182,26 @@ VALUES: dict[str, Change] = {
 def test_a_manifests_values_are_checked(kind: str, golden: Path) -> None:
     edit(golden, VALUES[kind])
     assert len(refused(golden)) < 500
+
+
+def test_to_open_a_bundle_makes_no_table(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table has a row for each of a hundred thousand timesteps, and there may be one for each preset."""
+    monkeypatch.setattr(Sampler, "plan", lambda self, schedule: pytest.fail("a table"))
+    presets = {name: {"spacing": "quadratic"} for name in ("full", *map(str, range(63)))}
+    edit(golden, lambda manifest: manifest.update(presets=presets))
+    assert len(Bundle(golden).manifest.presets) == 64
+
+
+def test_a_file_of_several_graphs_is_read_once(golden: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sized(manifest: dict[str, Any]) -> None:
+        pair = next(graph for graph in manifest["graphs"] if graph["format"] == "onnx")
+        manifest["graphs"] = [{**pair, "lr_shape": [8, width]} for width in range(2, 42)]
+
+    edit(golden, sized)
+    read, once = [], Bundle.read
+    monkeypatch.setattr(Bundle, "read", lambda self, name: read.append(name) or once(self, name))
+    assert len(Upscaler.from_bundle(golden, engine="onnxruntime", device="cpu")._graphs.static) == 40
+    assert len(read) == len(set(read)), read
 
 
 def test_a_manifest_is_not_nested_nor_huge_nor_a_link(golden: Path) -> None:

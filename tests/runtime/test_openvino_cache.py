@@ -73,6 +73,17 @@ def test_the_folder_does_not_grow_for_ever(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid"), reason="modes are POSIX's")
+@pytest.mark.parametrize("mask", [0o000, 0o002, 0o022])
+def test_a_folder_that_is_made_is_taken_again_whatever_the_umask(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        for _ in range(2):
+            open_engine("openvino", options={"cache_dir": str(tmp_path / "deep" / "kept")})
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="modes are POSIX's")
 def test_a_folder_that_others_can_write_to_is_refused(tmp_path):
     tmp_path.chmod(0o777)
     with pytest.raises(OptionError, match="others can write"):

@@ -14,6 +14,7 @@ from srdiff.errors import ImageError
 from srdiff.photo.convert import photo_from, to_array, to_pil
 from srdiff.photo.photo import Photo
 from srdiff.photo.read import read_photo
+from srdiff.photo.samples import with_straight_alpha
 
 from .pictures import (
     HEIGHT,
@@ -141,3 +142,11 @@ def test_photo_from_pillow_leaves_the_image_alone() -> None:
     photo = photo_from(image)
     assert photo.pixels.shape == (80, 64, 3) and photo.icc_profile == SRGB and photo.dpi == (96, 96)
     assert image.size == (80, 64) and image.getexif()[0x0112] == 6
+
+
+def test_colour_beyond_its_alpha_is_white_and_does_not_wrap() -> None:
+    """No rule keeps a file from it, and arithmetic of editors leaves it by a level."""
+    samples = np.array([[[32769, 32768], [65535, 1], [7, 0], [16384, 32768]]], np.uint16)
+    straight = with_straight_alpha(samples)
+    assert straight[..., 0].tolist() == [[65535, 65535, 65535, 32768]]
+    assert (straight[..., 1] == samples[..., 1]).all()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from srdiff.photo.convert import photo_from
 from srdiff.photo.exif import PREFIX, Tags, carried, parsed, turned
+from srdiff.photo.ifd import Field
 from srdiff.photo.photo import Photo
 from srdiff.photo.read import read_photo
 from srdiff.photo.unkept import unkept
@@ -133,12 +134,41 @@ def test_every_tag_keeps_type_count_and_bytes(kind: str, format: str, order: str
     assert not [line for line in unkept(photo, format) if "EXIF" in line]
 
 
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize(
+    "kind", [(3, "H", 513), (4, "I", 67_305_985), (8, "h", -2), (9, "i", -3), (11, "f", 0.1), (12, "d", 0.1)]
+)
+def test_another_byte_order_changes_no_value(kind: tuple[int, str, float], order: str) -> None:
+    other = {"<": ">", ">": "<"}[order]
+    assert of(read(file("PNG", blob(order))), other) == raw(other)
+    number, letter, value = kind
+    numbers = Field(number, 2, struct.pack(order + 2 * letter, value, 1))
+    found = turned(Tags({0xFDE8: numbers}), order, other).fields[0xFDE8]
+    assert struct.unpack(other + 2 * letter, found.data) == struct.unpack(order + 2 * letter, numbers.data)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_picture_from_pillow_keeps_them_too(format: str) -> None:
     for kind in ("PNG", "JPEG", "WEBP", "TIFF"):
         with Image.open(io.BytesIO(file(kind, blob("<")))) as image:
             photo = photo_from(image)
         assert of(photo, "<") == raw("<"), kind
+
+
+@pytest.mark.parametrize("tag", [270, 271, 272, 305, 306, 315, 316, 33432, 18246, 18249, *range(40091, 40096)])
+def test_what_says_something_of_the_photograph_is_kept(tag: int) -> None:
+    """Rating and its percent, title, comment, author, keywords and subject, too."""
+    entry = struct.pack("<HHI4s", tag, 1, 4, b"abcd")
+    photo = read(file("PNG", PREFIX + b"II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + bytes(4)))
+    assert of_values(photo)[0] == {tag: (1, 4, b"abcd")}
+
+
+def test_exif_that_begins_twice_is_read_and_values_lie_at_even_places() -> None:
+    found = carried(PREFIX + blob("<"))
+    assert found.lost == () and found.exif == carried(blob("<")).exif
+    assert found.exif is not None
+    entries = [struct.unpack_from("<HHII", found.exif, 16 + 12 * number) for number in range(found.exif[14])]
+    assert [tag for tag, _, count, place in entries if count > 4 and place % 2] == []
 
 
 def test_what_a_program_changed_is_taken_from_pillow() -> None:

@@ -195,6 +195,36 @@ def test_more_chunks_than_anybody_writes_are_refused() -> None:
     assert "chunks; save it anew" in refused(data[:33] + 250_000 * chunk(b"noTe", b"") + data[33:])
 
 
+@pytest.mark.parametrize(
+    ("format", "at", "part"),
+    [
+        ("JPEG", 2, b"\xff\xfe\0\2"),
+        ("JPEG", 2, b"\xff"),
+        ("GIF", -1, b"\x2c\0\0\0\0\1\0\1\0\0\2\2\x44\1\0"),
+        ("GIF", -1, b"\x21\xfe\0"),
+        ("PPM", 3, b" "),
+    ],
+)
+def test_more_parts_than_anybody_makes_are_refused(format: str, at: int, part: bytes) -> None:
+    data = encoded(Image.new("L", (8, 8)), format)
+    assert "more parts than are read" in refused(data[:at] + 2_000_000 * part + data[at:])
+
+
+def scanned(scans: int) -> bytes:
+    """A progressive JPEG with further scans of one coefficient in all blocks, each of them in a few bytes."""
+    data = encoded(Image.new("L", (64, 64), 90), "JPEG", progressive=True)[:-2]
+    table = b"\xff\xc4\0\x14\x10\1" + bytes(15) + b"\xe0"
+    return data + table + scans * (b"\xff\xda\0\x08\1\1\0\1\x3f\x10" + bytes(8)) + b"\xff\xd9"
+
+
+def test_more_scans_than_anybody_makes_are_refused() -> None:
+    assert "scans; save it anew" in refused(scanned(101))
+    thumbnail, behind = scanned(90), b"\xff\xda" * 200
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + directory([(40_000, 7, len(thumbnail), 26)]) + thumbnail
+    data = scanned(80)
+    assert read(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:] + behind).frames == 1
+
+
 def test_exif_that_claims_more_than_it_has_costs_no_picture() -> None:
     tags = [(40_000 + number, 7, 400_000, 100) for number in range(400)]
     data = png_bytes(noise(3))

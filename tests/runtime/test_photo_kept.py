@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from srdiff.errors import ImageError
+from srdiff.photo.colour_tags import _CURVES, _PRIMARIES, _matrices
 from srdiff.photo.convert import photo_from, to_pil
 from srdiff.photo.photo import Photo
 from srdiff.photo.unkept import unkept
@@ -176,6 +177,37 @@ def test_primaries_of_chrm_and_of_cicp() -> None:
         assert np.abs(result[:3, 0] - expected).max() <= 1
     assert read(written(by_chrm, "png")).chromaticity == pytest.approx(p3)
     assert read(written(by_cicp, "png")).cicp == b"\x0c\x0d\0\1"
+
+
+@pytest.mark.parametrize("transfer", sorted(_CURVES))
+def test_curves_are_those_of_h_273(transfer: int) -> None:
+    """The electrical value of light, by table 3 there, and back."""
+    value = {
+        **dict.fromkeys((1, 6, 14, 15), lambda light: 4.5 * light if light < 0.018 else 1.099 * light**0.45 - 0.099),
+        4: lambda light: light ** (1 / 2.2),
+        5: lambda light: light ** (1 / 2.8),
+        8: lambda light: light,
+        13: lambda light: 12.92 * light if light < 0.0031308 else 1.055 * light ** (1 / 2.4) - 0.055,
+    }[transfer]
+    gamma, a, b, c, d = (*_CURVES[transfer], 1.0, 0.0, 0.0, 0.0)[:5]
+    for light in np.linspace(0, 1, 201):
+        electrical = value(light)
+        back = (a * electrical + b) ** gamma if electrical >= d else c * electrical
+        assert back == pytest.approx(light, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("primaries", "columns"),
+    [
+        (1, [[0.4361, 0.2225, 0.0139], [0.3851, 0.7169, 0.0971], [0.1431, 0.0606, 0.7139]]),
+        (9, [[0.6735, 0.2790, -0.0019], [0.1657, 0.6754, 0.0300], [0.1251, 0.0456, 0.7969]]),
+        (12, [[0.5151, 0.2412, -0.0011], [0.2920, 0.6922, 0.0419], [0.1571, 0.0666, 0.7841]]),
+    ],
+)
+def test_primaries_are_those_of_well_known_profiles(primaries: int, columns: list[list[float]]) -> None:
+    """XYZ under D50, as sRGB's, Rec. 2020's and Display P3's profiles have them."""
+    found, _ = _matrices(_PRIMARIES[primaries])
+    np.testing.assert_allclose(found.T, columns, rtol=0, atol=3e-4)
 
 
 def test_srgb_and_a_profile_come_before_gama() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,20 @@ def test_exif_keeps_its_byte_order_for_maker_notes(order: str) -> None:
     exif = b"Exif\0\0" + head + struct.pack(order + "HHHI4sI", 1, 0x010F, 2, 4, b"abc\0", 0)
     photo = read(encoded(Image.new("RGB", (8, 8)), "JPEG", exif=exif))
     assert photo.exif is not None and photo.exif[6:8] == head[:2]
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"tEXt"])
+def test_xmp_and_exif_as_older_programs_put_them_into_a_png(kind: bytes) -> None:
+    """ImageMagick's and exiv2's "Raw profile type": upright, and no text of the result's."""
+    exif, xmp = exif_with(_010F="Maker"), b"<rdf:Description tiff:Orientation='6'/>"
+    data = png_bytes(noise(3))
+    for name, profile in ((b"exif", exif), (b"xmp", xmp)):
+        words = b"\n%s\n%8d\n%s\n" % (name, len(profile), profile.hex().encode())
+        packed = b"\0" + zlib.compress(words) if kind == b"zTXt" else words
+        data = data[:33] + chunk(kind, b"Raw profile type " + name + b"\0" + packed) + data[33:]
+    photo = read(data)
+    assert photo.xmp == xmp.replace(b"6", b"1") and loaded(photo.exif)[0x010F] == "Maker"
+    assert photo.text == () and photo.lost == ()
 
 
 def test_exif_thumbnail_is_dropped() -> None:

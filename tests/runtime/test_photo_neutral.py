@@ -173,6 +173,24 @@ def test_a_photo_without_a_rim_is_left(alpha: int | None) -> None:
     assert bled(photo) is photo
 
 
+def test_bled_of_16_bits_is_that_of_8() -> None:
+    """What is hidden is so by its share of the range, not by its number."""
+    rng = np.random.default_rng(0)
+    pixels, alpha = rng.integers(0, 256, (24, 24, 3), np.uint8), np.full((24, 24), 255, np.uint8)
+    alpha[6:18, 6:18] = rng.integers(0, HIDDEN + 2, (12, 12))
+    deep = bled(Photo(pixels * np.uint16(257), alpha * np.uint16(257)))
+    assert np.abs(deep.pixels - 257.0 * bled(Photo(pixels, alpha)).pixels).max() < 257
+
+
+@pytest.mark.parametrize("row", [10, 300, 599])
+def test_a_tall_cut_out_is_neutral_where_it_is_seen(row: int) -> None:
+    pixels, alpha = np.full((600, 8, 3), 90, np.uint8), np.full((600, 8), 255, np.uint8)
+    pixels[row] = (250, 0, 0)
+    assert not is_neutral(Photo(pixels, alpha))
+    alpha[row] = 0
+    assert is_neutral(Photo(pixels, alpha))
+
+
 def test_bled_twice_is_bled_once() -> None:
     once = bled(cutout((0, 0, 0)))
     np.testing.assert_array_equal(bled(once).pixels, once.pixels)

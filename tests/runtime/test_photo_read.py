@@ -109,6 +109,45 @@ def test_16_bit_grey_tiff_of_either_byte_order(order: str) -> None:
     np.testing.assert_array_equal(to_array(photo), levels)
 
 
+def tiff_of(levels: np.ndarray, order: str, big: bool, *more: tuple[int, int, int, bytes]) -> bytes:
+    """16-bit grey in one strip, in TIFF or BigTIFF; ``more`` are tag, type, count and a value of up to 16 bytes."""
+    count, place, size = ("Q", "Q", 20) if big else ("H", "I", 12)
+    height, width = levels.shape
+    first = 16 if big else 8
+    numbers = {256: width, 257: height, 258: 16, 259: 1, 262: 1, 277: 1, 278: height, 279: levels.nbytes}
+    rows = [(tag, 4, 1, struct.pack(order + "I", value)) for tag, value in numbers.items()]
+    body = first + struct.calcsize("=" + count) + size * (len(rows) + 1 + len(more)) + struct.calcsize("=" + place)
+    rows += [(273, 4, 1, struct.pack(order + "I", body + 16 * len(more))), *more]
+    head, values = b"", b""
+    for tag, kind, length, data in sorted(rows, key=lambda row: row[0]):
+        head += struct.pack(order + "HH" + place, tag, kind, length)
+        if len(data) <= struct.calcsize("=" + place):
+            head += data.ljust(struct.calcsize("=" + place), b"\0")
+        else:
+            head += struct.pack(order + place, body + len(values))
+            values += data.ljust(16, b"\0")
+    start = {"<": b"II", ">": b"MM"}[order]
+    start += struct.pack(order + "HHHQ", 43, 8, 0, 16) if big else struct.pack(order + "HI", 42, 8)
+    directory = start + struct.pack(order + count, len(rows)) + head + struct.pack(order + place, 0)
+    return directory + values.ljust(16 * len(more), b"\0") + levels.astype(order + "u2").tobytes()
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize(
+    ("across", "unit", "dpi"),
+    [((300, 1), 2, (300, 300)), ((600, 2), 3, (762, 762)), ((0, 1), 2, None), ((1, 0), 2, None), ((0, 0), 2, None)],
+)
+def test_a_tiff_of_16_bits_with_its_resolution(
+    across: tuple[int, int], unit: int, dpi: tuple[float, float] | None, big: bool, order: str
+) -> None:
+    levels, ratio = noise(dtype=np.uint16), struct.pack(order + "II", *across)
+    more = [(282, 5, 1, ratio), (283, 5, 1, ratio), (296, 3, 1, struct.pack(order + "H", unit))]
+    photo = read(tiff_of(levels, order, big, *more))
+    np.testing.assert_array_equal(to_array(photo), levels)
+    assert photo.dpi == (dpi if dpi is None else pytest.approx(dpi)) and photo.lost == ()
+
+
 def test_32_bit_integers_within_16_bits_are_16_bit_grey() -> None:
     levels = noise(dtype=np.uint16)
     photo = photo_from(Image.fromarray(levels.astype(np.int32)))

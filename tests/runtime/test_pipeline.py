@@ -19,7 +19,7 @@ from srdiff.batch.workers import given, measured, typical
 from srdiff.diversity import Wanted
 from srdiff.jobs.sources import find_sources
 from srdiff.jobs.targets import Destination, Job
-from srdiff.jobs.work import JobSettings
+from srdiff.jobs.work import DONE, JobSettings
 from srdiff.samplers import Sampler
 from srdiff.upscaler import Upscaler
 
@@ -133,8 +133,11 @@ def test_what_is_raised_is_raised_in_its_turn(folder, small_upscaler, monkeypatc
     assert len(results(folder / "out")) < 7
 
 
-def test_whoever_leaves_stops_it_at_the_next_step(folder, small_upscaler):
-    steps, second = [], threading.Event()
+def test_whoever_leaves_stops_it_at_the_next_step_and_nothing_is_said_to_have_failed(
+    folder, small_upscaler, monkeypatch
+):
+    steps, ended, second = [], [], threading.Event()
+    monkeypatch.setattr(Book, "end", lambda self, ticket, outcome: ended.append((outcome.job.key, outcome.status)))
 
     @contextmanager
     def watching(job):
@@ -151,6 +154,7 @@ def test_whoever_leaves_stops_it_at_the_next_step(folder, small_upscaler):
         next(made)
         assert second.wait(WAIT)
     assert steps == [("0.png", step + 1) for step in range(10)] + [("1.png", 1)]
+    assert dict(ended).get("0.png") == DONE and "1.png" not in dict(ended)
     assert set(results(folder / "out")) == {"0.png"} and not list((folder / "out").glob(".srdiff*"))
 
 
@@ -184,7 +188,8 @@ def test_a_result_larger_than_the_room_goes_alone(folder, small_upscaler, monkey
 
 def test_workers_are_measured_and_said(small_upscaler, monkeypatch):
     """Two that are twice as fast are taken, and not four that are as fast as two."""
-    monkeypatch.setattr("srdiff.batch.workers.usable_cpus", lambda: 8)
+    for module in ("batch.workers", "machine"):
+        monkeypatch.setattr(f"srdiff.{module}.usable_cpus", lambda: 8)
     monkeypatch.setattr("srdiff.batch.workers.rate", lambda team, *_: {1: 5.0, 2: 10.0, 4: 10.1}[len(team)])
     asked = []
     pixels = typical([], 1)

@@ -50,6 +50,16 @@ for work, child in children:
 """
 
 
+def test_another_process_is_told_what_was_chosen_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not left to choose again: with another memory or CPU it would make other pixels."""
+    monkeypatch.chdir(GOLDEN.parent)
+    upscaler = Upscaler.from_bundle(GOLDEN.name, "cpu", threads=1)
+    _, (place, device, engine, precision, threads, tile, overlap, _) = upscaler.__reduce__()
+    assert (place, device, threads) == (GOLDEN.resolve(), "cpu", 1)
+    assert (engine, precision) == (upscaler.engine.name, upscaler.engine.precision)
+    assert (tile, overlap) == (upscaler.tile, upscaler.overlap)
+
+
 @pytest.fixture(params=["openvino", "onnxruntime"])
 def engine(request: pytest.FixtureRequest) -> str:
     if find_spec(request.param) is None:
@@ -81,6 +91,14 @@ def test_pickled_it_reopens_with_the_same_settings(
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         found = pool.submit(upscaler.upscale, PIXELS, 3, 2).result(timeout=120)
     assert (found == upscaler.upscale(PIXELS, 3, 2)).all()
+
+
+class Own(Upscaler):
+    """A program's own, with its methods."""
+
+
+def test_one_of_a_subclass_comes_back_as_one(engine: str) -> None:
+    assert type(pickle.loads(pickle.dumps(Own.from_bundle(GOLDEN, engine=engine)))) is Own
 
 
 def test_one_around_an_engine_says_what_to_do(engine: str) -> None:

@@ -97,6 +97,15 @@ def test_integers_are_rounded_after_each_pass(seed, sizes, scale, border, roundi
     assert np.array_equal(bicubic(image, rows, columns, border, rounding), two_passes)
 
 
+@pytest.mark.parametrize("scale", [3, 5, 6, 7])
+def test_8_bits_are_rounded_from_double_precision_where_float32_is_not_exact(scale):
+    image = skimage.data.astronaut()[:210, 100:310]
+    for size in (210 * scale, 210 // scale):
+        rows = np.clip(np.floor(bicubic(image.astype(np.float64), size, 210) + 0.5), 0, 255)
+        both = np.clip(np.floor(bicubic(rows, size, size) + 0.5), 0, 255)
+        np.testing.assert_array_equal(bicubic(image, size, size), both)
+
+
 def test_rounding_after_each_pass_is_not_rounding_at_the_end():
     image = np.random.default_rng(0).integers(0, 256, (16, 16), dtype=np.uint8)
     at_the_end = np.clip(np.floor(bicubic(image.astype(float), 64, 64) + 0.5), 0, 255)

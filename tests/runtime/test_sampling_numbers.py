@@ -166,6 +166,24 @@ def test_samplers_agree_with_those_of_diffusers(name, steps):
     np.testing.assert_allclose(found, expected.numpy(), rtol=2e-4, atol=2e-4)
 
 
+@given(
+    name=st.sampled_from(["ddim", "dpm++"]),
+    eta=st.floats(0, 1),
+    steps=st.integers(1, 100),
+    spacing=st.sampled_from(sorted(SPACINGS)),
+    schedule=st.sampled_from(["cosine", "linear"]),
+)
+def test_where_x0_is_known_every_step_has_the_schedules_mean_and_variance(name, eta, steps, spacing, schedule):
+    """q(x_t | x_0) of Ho et al., eq. 4, at every timestep, whatever share of the noise is fresh."""
+    schedule = Schedule.named(schedule)
+    plan = Sampler(name, steps, eta, spacing).plan(schedule)
+    kept = [*(schedule.alpha_cumprod[step.t] for step in plan), 1.0]
+    for step, now, after in zip(plan, kept, kept[1:]):
+        _, _, P, Q, R, S = step.coef
+        assert P + R + Q * math.sqrt(now) == pytest.approx(math.sqrt(after), abs=1e-9)
+        assert Q**2 * (1 - now) + S**2 == pytest.approx(1 - after, abs=1e-9)
+
+
 @given(steps=st.integers(1, 100), spacing=st.sampled_from(sorted(SPACINGS)), timesteps=st.integers(1, 100))
 def test_timesteps_fall_from_the_noisiest(steps, spacing, timesteps):
     steps = min(steps, timesteps)
@@ -228,6 +246,20 @@ def test_noise_is_standard_normal_and_independent():
     assert np.abs(correlation).max() < 5 / math.sqrt(values.shape[1])
     blocks = fields[0][:, :BLOCK, :BLOCK].ravel(), fields[0][:, :BLOCK, BLOCK : 2 * BLOCK].ravel()
     assert abs(np.corrcoef(*blocks)[0, 1]) < 5 / math.sqrt(blocks[0].size)
+
+
+def test_no_two_blocks_draw_the_same_numbers():
+    """Shifted neither: counters that overlap give the values of a neighbour a few places on."""
+
+    def block(row, column, stream=3, seed=7, sample=0):
+        return philox_noise(seed, sample)(stream, row * BLOCK, column * BLOCK, BLOCK, BLOCK)
+
+    first = block(0, 0)
+    others = [block(1, 0), block(0, 1), block(1, 1), block(0, 0, stream=4), block(0, 0, seed=8), block(0, 0, sample=1)]
+    for other in [*others, block(2, 1)]:
+        # Of 12,288 float32 numbers a few are equal by chance.
+        assert len(np.intersect1d(first, other)) < 500
+    assert not np.array_equal(block(1, 2), block(2, 1))
 
 
 def test_noise_is_the_same_on_every_machine():

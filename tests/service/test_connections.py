@@ -137,7 +137,7 @@ def test_one_that_reads_slowly_gets_all(server: Server, port: int, large: None) 
     with connected(port) as connection:
         connection.sendall(GET % b"/")
         began = time.monotonic()
-        while part := connection.recv(1 << 20):
+        for part in iter(lambda: connection.recv(1 << 20), b""):
             answer += part
             if answer.endswith(LARGE):
                 break

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import CancelledError
 from typing import Any, Callable
 
 import pytest
 
-from srdiff.line import FullLine, Line, Stopped, Turn
+from srdiff.errors import FullLine, Stopped
+from srdiff.line import Line, Turn
 
 
 def serving(line: Line, workers: int = 1) -> None:
@@ -95,13 +95,13 @@ def test_closing_gives_up_what_waits_and_lets_workers_go() -> None:
     turn = Turn(lambda worker: None)
     line.join(turn)
     line.close()
-    with pytest.raises(CancelledError):
+    with pytest.raises(Stopped):
         turn.future.result(1)
     worker = threading.Thread(target=line.hire(0))
     worker.start()
     worker.join(10)
     assert not worker.is_alive()
-    with pytest.raises(FullLine):
+    with pytest.raises(Stopped):
         line.join(Turn(lambda worker: None))
 
 

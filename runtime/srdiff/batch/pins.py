@@ -12,7 +12,7 @@ from typing import Any, Dict
 import numpy
 import PIL
 
-from ..bundle import bundle_hash
+from ..bundle import Bundle
 from ..jobs.work import JobSettings
 from ..model_names import built_in
 from ..upscaler import Upscaler
@@ -30,7 +30,7 @@ def pins_of(upscaler: Upscaler, settings: JobSettings) -> Pins:
     engine, manifest = upscaler.engine, upscaler.bundle.manifest
     library = sys.modules.get(engine.name)  # imported when the engine was opened
     pins = {
-        "bundle": bundle_hash(upscaler.bundle.path),
+        "bundle": upscaler.bundle.digest,
         "engine": engine.name,
         "device": re.sub(r":\d+", "", engine.device),
         "precision": engine.precision,
@@ -85,4 +85,4 @@ def _word(value: Any) -> str:
 
 def _model_of(bundle: str) -> str:
     """A built-in model's name by the hash of its bundle; of any other the beginning of the hash."""
-    return {bundle_hash(folder): name for name, folder in built_in().items()}.get(bundle, bundle[:12])
+    return {Bundle(folder).digest: name for name, folder in built_in().items()}.get(bundle, bundle[:12])

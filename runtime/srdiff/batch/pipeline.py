@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Queue
 from typing import Callable, ContextManager, Generator, Iterable, Iterator, Tuple
 
+from ..errors import Stopped
 from ..jobs.targets import Job
 from ..jobs.work import Outcome, Piece
 from ..machine import usable_cpus
@@ -38,10 +39,6 @@ def make_all(upscalers: list[Upscaler], jobs: list[Job], book: Book, watching: W
     with watching(jobs[0]) as watch:
         outcome = book.attempt(upscalers[0], jobs[0], watch)
     yield outcome, upscalers[0]
-
-
-class Stopped(Exception):
-    """Raised within work that nobody waits for any more."""
 
 
 class Pipeline:
@@ -93,7 +90,7 @@ class Pipeline:
     def go_on(self) -> None:
         """Raises Stopped once nobody waits any more."""
         if self._stop.is_set():
-            raise Stopped
+            raise Stopped("the batch was given up before its end; run it again")
 
 
 class _Passage:

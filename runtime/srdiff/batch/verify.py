@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Iterable, Iterator
 
 from ..errors import OutputError, SRDiffError
+from ..file_hash import sha256_of
 from ..jobs.sources import Source
 from ..jobs.targets import Job
 from ..jobs.work import DONE, FAILED, Outcome
 from .entry import Entry, FileRecord
-from .ledger import Ledger, sha256_of
+from .ledger import Ledger
 
 VERIFIED = "verified"
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import SRDiffError
 from ..jobs.targets import Job
-from ..machine import usable_cpus, usable_memory
+from ..machine import threads_of_each, usable_cpus, usable_memory
 from ..photo.photo import Photo
 from ..photo.read import read_photo
 from ..progress import Progress
@@ -32,7 +32,7 @@ Team = Tuple[List[Upscaler], str]
 
 def given(open_one: Opener, workers: int, threads: int | None) -> list[Upscaler]:
     """So many upscalers; threads of None shares the CPUs out among them."""
-    each = threads or (max(1, usable_cpus() // workers) if workers > 1 else None)
+    each = threads_of_each(workers, threads)
     return [open_one(each) for _ in range(workers)]
 
 

@@ -127,3 +127,7 @@ def _row(name: str, folder: Path) -> list[Any]:
     size = sum((folder / file).stat().st_size for file in bundle.file_names)
     steps = manifest.student_steps or manifest.sampler().steps or manifest.steps
     return [name, str(manifest.scale), str(steps), f"{size / 1e6:.0f}", str(folder)]
+
+
+if __name__ == "__main__":
+    main()

@@ -17,7 +17,7 @@ from ..bundle import Bundle
 from ..engines import DEVICES, ENGINES, PRECISIONS
 from ..engines.device_names import each_device
 from ..errors import OptionError, PackageError
-from ..machine import usable_cpus
+from ..machine import threads_of_each
 from ..model_names import DEFAULT_MODEL, built_in, bundle_folder
 from ..upscaler import Upscaler
 from .command import Command
@@ -126,7 +126,7 @@ def _is_text(name: str) -> bool:
 def openers(bundles: Mapping[str, Bundle], options: Mapping[str, Any]) -> list[Callable[[], dict[str, Upscaler]]]:
     """What opens the models for each worker."""
     workers = options["workers"]
-    threads = options["threads"] or (max(1, usable_cpus() // workers) if workers > 1 else None)
+    threads = threads_of_each(workers, options["threads"])
     chosen = dict(engine_option(text) for text in options["engine_options"])
 
     def open_all(device: str) -> dict[str, Upscaler]:

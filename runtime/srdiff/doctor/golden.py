@@ -54,7 +54,7 @@ class GoldenNetwork:
         results = []
         loop = self.start()
         for number in SAMPLER.plan(self._manifest.schedule):
-            loop.put(COEF, np.asarray(number.coef, np.float32).reshape(1, 6, 1, 1))
+            loop.put(COEF, number.coef.tensor())
             loop.put(TIME_BIAS, self._bias(number.t))
             loop.put(NOISE, self._noise(number.t))
             loop.run()

@@ -7,7 +7,7 @@ from typing import Mapping
 import numpy as np
 
 from ..engines import Graph
-from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, X
+from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, Coefficients, X
 
 # Coarsest last. A mantissa of 24 bits, 11 or 8 rounds by half a unit in its last place: 2^-24, 2^-11 or 2^-8 of the
 # number. TensorFloat-32 has float16's mantissa and counts as such.
@@ -46,7 +46,7 @@ def update_format(step: Graph, like: Mapping[str, np.ndarray]) -> tuple[str, flo
     )
     worst = 0.0
     for arrays, coef, output, expected in cases:
-        found = step.run({**like, X: np.zeros(shape, np.float32), **arrays, COEF: _coef(*coef)})[output]
+        found = step.run({**like, X: np.zeros(shape, np.float32), **arrays, COEF: Coefficients(*coef).tensor()})[output]
         with np.errstate(all="ignore"):
             error = np.abs(found.astype(np.float64) - expected) / np.abs(expected)
         worst = max(worst, float(error.max()) if np.isfinite(error).all() else np.inf)
@@ -75,9 +75,5 @@ def network_format(step: Graph, like: Mapping[str, np.ndarray], reference: np.nd
 
 def eps_at(step: Graph, like: Mapping[str, np.ndarray], x: float) -> np.ndarray:
     """The network's result for an x of one number, [1, 3, H, W]."""
-    inputs = {**like, X: np.full(like[X].shape, x, np.float32), COEF: _coef(0, 1 / _SCALE, 0, 0, 0, 0)}
+    inputs = {**like, X: np.full(like[X].shape, x, np.float32), COEF: Coefficients(0, 1 / _SCALE, 0, 0, 0, 0).tensor()}
     return step.run(inputs)[X0] * _SCALE
-
-
-def _coef(*numbers: float) -> np.ndarray:
-    return np.array(numbers, np.float32).reshape(1, 6, 1, 1)

@@ -70,7 +70,10 @@ def open_engine(
         PackageError: the one candidate there is needs a package that is not installed.
         DeviceError: none of the candidates initialises; the message has each one's reason.
     """
-    device, options = with_number(device, options or {})
+    options = options or {}
+    if not isinstance(options, Mapping) or not all(isinstance(text, str) for pair in options.items() for text in pair):
+        raise OptionError(f"engine options are {options!r}; give text by name, like {{'device_id': '1'}}")
+    device, options = with_number(device, options)
     for what, value, known in (("engine", engine, ENGINES), ("device", device, DEVICES)):
         if value not in ("auto", *known):
             raise OptionError(f"{what} is {value!r}; choose one of auto, {', '.join(known)}")
@@ -94,7 +97,7 @@ def open_engine(
     refusals: list[SRDiffError] = []
     for name, where in candidates:
         try:
-            return _module(name).open_engine(where, precision, threads, options or {})
+            return _module(name).open_engine(where, precision, threads, options)
         except (DeviceError, PackageError, UnknownOptionError) as error:
             refusals.append(error)
     if len(refusals) == 1:

@@ -29,8 +29,10 @@ def with_number(device: str, options: Mapping[str, str]) -> tuple[str, dict[str,
     """``ascend:1`` -> ``ascend`` and the options with ``device_id`` 1.
 
     Raises:
-        OptionError: the device has no numbers, this is none, or the options say another.
+        OptionError: the device is no text or has no numbers, this is none, or the options say another.
     """
+    if not isinstance(device, str):
+        raise OptionError(f"device is {device!r}; it must be a name, like cpu or gpu:0")
     name, colon, number = device.partition(":")
     if not colon:
         return device, dict(options)

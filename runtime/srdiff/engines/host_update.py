@@ -7,6 +7,7 @@ from typing import Mapping
 import numpy as np
 
 from ..graph_io import COEF, NOISE, X0, X0_PREV, X_NEXT, Coefficients, Shapes, X
+from ..manifest import CLAMP_LIMIT
 from .base import Arrays, Graph
 
 # The graph is asked for x0 = eps / 16, which the clamp leaves alone: eps is standard normal in training, and a power of
@@ -28,7 +29,7 @@ class HostUpdate(Graph):
         asked[X] += 1
         asked[COEF] = _coef(4, 0)
         clamps = step.run(asked)[X0].max() < 2
-        self._limit = np.float32(1 if clamps else np.inf)
+        self._limit = np.float32(CLAMP_LIMIT if clamps else np.inf)
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         C, D, P, Q, R, S = inputs[COEF].ravel()

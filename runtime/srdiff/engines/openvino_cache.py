@@ -34,7 +34,7 @@ class CompiledModels:
     """
 
     def __init__(self, folder: Path, core: Any, config: dict[str, str]) -> None:
-        make_folder(folder / "any")
+        make_folder(folder / "any", 0o700)  # whatever the umask, nobody else can write there
         require_writable(folder / "any")
         if hasattr(os, "getuid"):
             found = folder.stat()

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..atomic_files import make_folder, require_writable
 from ..diversity import Wanted
-from ..errors import OptionError, OutputError, SRDiffError, one_line
+from ..errors import OptionError, OutputError, SRDiffError, Stopped, one_line
 from ..photo.photo import Photo
 from ..photo.read import DEFAULT_MAX_PIXELS, read_photo
 from ..photo.unkept import unkept
@@ -183,7 +183,7 @@ class Piece:
         self._frames, self._unkept = photo.frames, tuple(unkept(photo, self.job.format))
         if settings.crop is not None:
             photo = settings.crop.apply(photo)
-        self._shrink_to = result_size(scale, photo, settings)
+        self._shrink_to = result_size(scale, photo.pixels.shape, settings)
         check_storable(photo, self.job.format, scale, self._shrink_to)
         if self.job.target is not None:
             require_writable(self.job.target)
@@ -234,6 +234,8 @@ class Piece:
         started = time.perf_counter()
         try:
             yield
+        except Stopped:
+            raise
         except SRDiffError as error:
             self._error = _naming(self.job, error)
         except (OSError, MemoryError, RecursionError, UnicodeError) as error:
@@ -255,9 +257,10 @@ def attempt(
     return piece.outcome()
 
 
-def result_size(scale: int, photo: Photo, settings: JobSettings) -> tuple[int, int] | None:
-    """(height, width) to shrink the result of a model of this scale to; None leaves it as it is."""
-    height, width = photo.pixels.shape[:2]
+def result_size(scale: int, shape: tuple[int, ...], settings: JobSettings) -> tuple[int, int] | None:
+    """(height, width) to shrink the result of a model of this scale to, for an image [h, w] or [h, w, 3]; None leaves
+    it as it is. Raises OptionError where more is asked for than the model makes."""
+    height, width = shape[:2]
     full = (height * scale, width * scale)
     if settings.scale is not None:
         if settings.scale > scale:

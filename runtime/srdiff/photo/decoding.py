@@ -3,39 +3,46 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import logging
 import struct
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import BinaryIO, Iterator
+from typing import Any, BinaryIO, Iterator
 
 from PIL import Image, UnidentifiedImageError, _imaging
 
 from ..errors import ImageError, OptionError, one_line
 from .formats import load_decoders, readable_formats
+from .patience import Patient, check_scans
 from .quiet import without_warnings
 
 # Pillow's log of damaged files goes where a program sends it; to standard error only if it sends it there.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def open_image(stream: BinaryIO, formats: list[str]) -> Image.Image:
+def open_image(stream: BinaryIO, formats: list[str], name: str) -> Image.Image:
     """``Image.open`` without Pillow's own limit of pixels, so that the caller's is the only one.
 
-    Raises UnidentifiedImageError for bytes that are in none of the formats.
+    Raises UnidentifiedImageError for bytes that are in none of the formats, ImageError for those that would take
+    decoders far longer than any that people make.
     """
+    patient: Any = Patient(stream, stream.seek(0, io.SEEK_END), name)
     stream.seek(0)
     load_decoders()
     head = stream.read(16)
-    for name in formats:
-        factory, accept = Image.OPEN[name]
+    for format in formats:
+        factory, accept = Image.OPEN[format]
         if accept and accept(head) not in (True, 1):
             continue
         stream.seek(0)
         try:
-            return factory(stream, "")
+            image = factory(patient, "")
         except (SyntaxError, IndexError, TypeError, struct.error):
             continue
+        if format == "JPEG":
+            check_scans(stream, name)
+        return image
     raise UnidentifiedImageError("no format knows it")
 
 

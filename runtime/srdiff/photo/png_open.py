@@ -25,9 +25,9 @@ def open_png(stream: BinaryIO, chunks: Iterable[tuple[bytes, bytes]], name: str)
     info = unpacked(chunks, name)
     sizes = [len(value) for value in info.values()]
     if not sizes or (max(sizes) <= PngImagePlugin.MAX_TEXT_CHUNK and 2 * sum(sizes) <= PngImagePlugin.MAX_TEXT_MEMORY):
-        return open_image(stream, ["PNG"])
+        return open_image(stream, ["PNG"], name)
     lean: Any = io.BufferedReader(_Without(stream, PACKED))
-    image = open_image(lean, ["PNG"])
+    image = open_image(lean, ["PNG"], name)
     image.info.update(info)
     return image
 

@@ -51,7 +51,7 @@ def read_photo(source: Path | str | BinaryIO, max_pixels: int = DEFAULT_MAX_PIXE
             return _png_photo(stream, png, name, max_pixels, frame)
         if is_tiff(head):
             return _tiff_photo(stream, name, max_pixels, frame)
-        image = open_image(stream, _formats(name))
+        image = open_image(stream, _formats(name), name)
         return _framed(image, name, max_pixels, frame, _frames_within(image, stream))
 
 
@@ -64,7 +64,7 @@ def count_frames(source: Path | str) -> int:
             return png_frames(stream)
         if is_tiff(head):
             return max(len(full_pages(Directories(stream, name))), 1)
-        return _frames_within(open_image(stream, _formats(name)), stream)
+        return _frames_within(open_image(stream, _formats(name), name), stream)
 
 
 def _png_photo(stream: BinaryIO, png: PngHeader, name: str, max_pixels: int, frame: int) -> Photo:
@@ -89,7 +89,7 @@ def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Pho
     file = Directories(stream, name)
     pages = full_pages(file)
     if not pages:
-        return _framed(open_image(stream, ["TIFF"]), name, max_pixels, frame)
+        return _framed(open_image(stream, ["TIFF"], name), name, max_pixels, frame)
     _check_frame(name, len(pages), frame)
     index, page = pages[frame]
     _check_size(name, page.number(256) or 0, page.number(257) or 0, max_pixels)
@@ -98,7 +98,7 @@ def _tiff_photo(stream: BinaryIO, name: str, max_pixels: int, frame: int) -> Pho
     if samples is not None:
         return replace(_deep_tiff_photo(page, samples, exif), frames=len(pages))
     try:
-        image = open_image(stream, ["TIFF"])
+        image = open_image(stream, ["TIFF"], name)
         image.seek(index)
         _check_size(name, *image.size, max_pixels)
         image.load()

@@ -7,7 +7,6 @@ import io
 import json
 import platform
 import time
-from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Callable
 
@@ -15,7 +14,6 @@ import numpy
 import PIL
 
 from .. import __version__
-from ..bundle import bundle_hash
 from ..jobs.work import result_size, shrunk
 from ..photo.convert import eight_bit, to_pil
 from ..photo.read import read_photo
@@ -51,13 +49,12 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
     sampler = settings.sampler or manifest.sampler()
     room = room_for(len(manifest.plan(sampler)) * settings.wanted.samples)
     sent, photo = photo, room.fit(photo, wish.shrink)
-    size = result_size(upscaler.scale, photo, settings)
+    size = result_size(upscaler.scale, photo.pixels.shape, settings)
     check_storable(photo, wish.format, upscaler.scale, size)
-    bundle = bundle_digest(upscaler)
     facts = {
         "SRDiff-Model": wish.model,
         "SRDiff-Seed": str(settings.seed),
-        "SRDiff-Bundle-SHA256": bundle,
+        "SRDiff-Bundle-SHA256": upscaler.bundle.digest,
         "SRDiff-Engine": upscaler.engine.name,
         "SRDiff-Device": upscaler.engine.device,
         "SRDiff-Precision": upscaler.engine.precision,
@@ -70,7 +67,7 @@ def read_order(upload: Upload, wish: Wish, upscaler: Upscaler, room_for: Callabl
         facts["SRDiff-Frame"] = f"1 of {frames}"
     if photo is not sent:
         facts["SRDiff-Shrunk"] = "{1}x{0}".format(*photo.pixels.shape)
-    digest = _digest(upload.content, bundle, wish, upscaler, facts.get("SRDiff-Shrunk"))
+    digest = _digest(upload.content, wish, upscaler, facts.get("SRDiff-Shrunk"))
     return Order(photo, wish, digest, room.steps, room.seconds(photo), facts)
 
 
@@ -92,7 +89,7 @@ def make(upscaler: Upscaler, job: Job, order: Order, metrics: Metrics, go_on: Ca
         job.tell(progress, lambda: Preview(photo.pixels, upscaler.bundle.manifest))
         before = time.perf_counter()
 
-    size = result_size(upscaler.scale, photo, wish.settings)
+    size = result_size(upscaler.scale, photo.pixels.shape, wish.settings)
     parts: dict[str, bytes] = {}
     made = wish.settings.wanted.make(upscaler, photo, wish.settings.seed, wish.settings.sampler, watch)
     for name, result in zip(wish.part_names, made):
@@ -119,18 +116,12 @@ def decoded(upload: Upload, max_pixels: int) -> bytes:
     return encoded.getvalue()
 
 
-@lru_cache(maxsize=None)
-def bundle_digest(upscaler: Upscaler) -> str:
-    """Of a model that stays open, read once; see :func:`srdiff.bundle.bundle_hash`."""
-    return bundle_hash(upscaler.bundle.path)
-
-
-def _digest(content: bytes, bundle: str, wish: Wish, upscaler: Upscaler, shrunk: str | None) -> str:
+def _digest(content: bytes, wish: Wish, upscaler: Upscaler, shrunk: str | None) -> str:
     """SHA-256 over all that the result's bytes depend on."""
     engine = upscaler.engine
     said = {
         "input": hashlib.sha256(content).hexdigest(),
-        "bundle": bundle,
+        "bundle": upscaler.bundle.digest,
         "settings": wish.canonical(),
         "shrunk": shrunk,
         "engine": [engine.name, engine.device, engine.precision, _version(_PACKAGES.get(engine.name, engine.name))],

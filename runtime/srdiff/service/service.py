@@ -14,7 +14,8 @@ from typing import Callable, Mapping, Sequence
 import numpy as np
 
 from ..bundle import Bundle
-from ..line import FullLine, Line, Stopped, Turn
+from ..errors import FullLine, Stopped
+from ..line import Line, Turn
 from ..photo.photo import Photo
 from ..upscaler import Upscaler
 from .fields import Wish
@@ -125,7 +126,7 @@ class Service:
         self.jobs.keep(job)
         try:
             self.line.join(turn)
-        except FullLine:
+        except (FullLine, Stopped):
             self.jobs.forget(job)
             raise self._full() from None
         return job

@@ -15,22 +15,24 @@ from ..atomic_files import atomic_file, make_folder, require_writable
 from ..errors import ImageError, OptionError
 from ..jobs.work import JobSettings
 from ..machine import usable_memory
+from ..photo.convert import eight_bit
 from ..photo.decoding import decoding, open_image
 from ..photo.photo import Photo
-from ..photo.png_file import check_png, png_header
+from ..photo.png_file import PngHeader, check_png, png_header
 from ..photo.png_metadata import PACKED
 from ..photo.png_open import open_png, png_frames
 from ..photo.png_output import MAX_PACKED
 from ..progress import Progress
 from ..unfinished_files import remove_leftovers
 from ..upscaler import Upscaler
-from .frames import FrameMaker, Made, Tell
+from .frames import FrameMaker, Made, Tell, refuse_stream
 
 # As Pillow calls them, by suffix.
 FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG", ".apng": "PNG"}
 _MAX_SIDE = {"GIF": 65535, "WEBP": 16383}
 _TICKS = {"GIF": 10.0, "WEBP": 1.0}  # milliseconds that durations are whole numbers of
 _MAX_PLAYS = {"GIF": 65536, "WEBP": 65535, "PNG": (1 << 32) - 1}  # a GIF counts those after the first
+_MOST = 20_000  # pictures, of which the least are read in seconds
 _OPAQUE = 128  # of alpha, from which on a GIF's pixel is seen
 _COLOURS = 255  # of a GIF, which needs one for transparency
 _SAMPLE = 1 << 20  # pixels that its palette is made from
@@ -63,10 +65,11 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
     """Reads it.
 
     Raises:
-        ImageError: it is none, damaged, its pictures are larger than ``max_pixels``, or all of them together need more
-            than a quarter of the memory.
+        ImageError: it is none, damaged, its pictures are larger than ``max_pixels``, more than 20,000, or all of them
+            together need more than a quarter of the memory.
     """
     name = str(path)
+    refuse_stream(path)
     with decoding(name):
         try:
             stream = path.open("rb")
@@ -75,7 +78,8 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 f"{name} cannot be read ({error.strerror}); give an animation that you may read"
             ) from error
         with stream:
-            image = _opened(stream, name, max_pixels)
+            png = png_header(stream.read(32))
+            image = _opened(stream, png, name, max_pixels)
             count = getattr(image, "n_frames", 1)
             still = bool(image.info.get("default_image"))
             if count - still < 2:
@@ -88,7 +92,8 @@ def read_animation(path: Path, max_pixels: int) -> Animation:
                 durations.append(float(image.info.get("duration") or 0))
             plays = _plays(image)
             extra = {key: image.info[key] for key in ("icc_profile", "exif", "xmp", "comment") if image.info.get(key)}
-            return Animation(photos, durations, plays, _lossless(image, stream), extra, still, _depth(path) == 16)
+            deep = png is not None and png.depth == 16
+            return Animation(photos, durations, plays, _lossless(image, stream), extra, still, deep)
 
 
 def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
@@ -119,6 +124,8 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
 
         made.append(_picture(maker.make(photo, watch)))
         tell(number + 1, 0, total)
+    if len({picture.mode for picture in made}) > 1:
+        made = [picture.convert("RGBA") for picture in made]
     unkept = _not_carried(animation, format)
     if format == "GIF":
         made, lost = _with_palette(made)
@@ -129,11 +136,10 @@ def enlarge_animation(source: Path, target: Path, upscaler: Upscaler, settings: 
     return Made(total, 0, size, format, unkept, False, time.perf_counter() - started)
 
 
-def _opened(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
+def _opened(stream: BinaryIO, png: PngHeader | None, name: str, max_pixels: int) -> Image.Image:
     """Its pictures are not too large, and as many as the file says."""
-    png = png_header(stream.read(32))
     if png is None:
-        image = open_image(stream, ["GIF", "WEBP"])
+        image = open_image(stream, ["GIF", "WEBP"], name)
         _refuse_large(name, image.size, max_pixels)
     else:
         _refuse_large(name, (png.width, png.height), max_pixels)
@@ -142,7 +148,10 @@ def _opened(stream: BinaryIO, name: str, max_pixels: int) -> Image.Image:
         if said != held:
             raise ImageError(f"{name} says that it has {said} pictures and holds {held}; give a complete file")
     width, height = image.size
-    if 4 * width * height * getattr(image, "n_frames", 1) > usable_memory() // 4:
+    count = getattr(image, "n_frames", 1)
+    if count > _MOST:
+        raise ImageError(f"{name} has {count} pictures and an animation ends at {_MOST}; give it as a film")
+    if 4 * width * height * count > usable_memory() // 4:
         raise ImageError(f"{name} has more pictures than fit into memory; give a shorter animation, or a film")
     return image
 
@@ -174,9 +183,8 @@ def _refuse_result(source: Path, format: str, size: tuple[int, int], count: int)
 
 def _photo(image: Image.Image) -> Photo:
     """The picture that is shown now."""
-    if image.mode.startswith("I"):
-        grey = (np.asarray(image).astype(np.uint32) * 255 + 32767) // 65535
-        return Photo(np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2))
+    if image.mode.startswith("I"):  # 16-bit grey
+        return eight_bit(Photo(np.repeat(np.asarray(image).astype(np.uint16)[..., None], 3, axis=2)))
     samples = np.asarray(image.convert("RGBA"))
     alpha = np.ascontiguousarray(samples[..., 3])
     return Photo(np.ascontiguousarray(samples[..., :3]), None if alpha.min() == 255 else alpha)
@@ -189,13 +197,6 @@ def _lossless(image: Image.Image, stream: Any) -> bool:
     data = stream.read()
     first = data.find(b"ANMF")
     return data[first + 24 : first + 28] == b"VP8L"
-
-
-def _depth(path: Path) -> int:
-    """Bits of a sample, where it is a PNG's."""
-    with path.open("rb") as file:
-        head = file.read(25)
-    return head[24] if head.startswith(b"\x89PNG") and len(head) == 25 else 8
 
 
 def _picture(photo: Photo) -> Image.Image:
@@ -276,11 +277,8 @@ def _save(pictures: list[Image.Image], animation: Animation, format: str, path: 
     if format == "GIF":
         transparent = any("transparency" in picture.info for picture in pictures)
         options.update(optimize=False, disposal=2 if transparent else 0)
+    elif format == "WEBP":
+        options.update(lossless=animation.lossless, quality=95, method=4)
     else:
-        if len({picture.mode for picture in pictures}) > 1:
-            pictures = [picture.convert("RGBA") for picture in pictures]
-        if format == "WEBP":
-            options.update(lossless=animation.lossless, quality=95, method=4)
-        else:
-            options.update(disposal=0, blend=0)
+        options.update(disposal=0, blend=0)
     pictures[0].save(path, format, save_all=True, append_images=pictures[1:], **options)

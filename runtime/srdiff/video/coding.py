@@ -21,6 +21,8 @@ CRF = {"libx264": 18, "libx265": 20, "libvpx-vp9": 24, "libsvtav1": 24}
 # The encoders for transparency, by container; others hold none that players know.
 _KEEPS_ALPHA = {"matroska": "ffv1", "mov": "prores_ks"}
 NARROW = 64  # columns at which the x265 of PyAV 18.1.0 reads what it should not: other bytes, or the process's end
+# Encoders that write the pixel aspect themselves; PyAV sets none in the heads of Matroska and WebM.
+_SAYS_ASPECT = ("libx264", "libx264rgb", "libx265")
 MOST_THREADS = 16  # of an encoder; its bytes follow the number
 # What x264 takes for granted of a CPU once it is told to compute in AVX2, by Linux' names.
 _AVX2 = {"avx2", "fma", "abm", "bmi1", "bmi2"}
@@ -50,7 +52,7 @@ class Coded:
 
 @dataclass(frozen=True)
 class Coding:
-    """Chosen for one film; see :func:`coding_for`."""
+    """Chosen for one film; see :func:`coding_for`. ``unkept`` is what of it is not held."""
 
     container: str
     codec: str
@@ -62,6 +64,7 @@ class Coding:
     time_base: Fraction
     rate: Fraction
     aspect: Fraction | None
+    unkept: list[str]
 
     @property
     def label(self) -> str:
@@ -130,7 +133,10 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
         raise OptionError(f"codec {codec!r} is no encoder here; give one like {', '.join(CRF)} or ffv1") from None
     if encoder.type != "video" or not encoder.video_formats:
         raise OptionError(f"codec {codec!r} codes no frames; give one like {', '.join(CRF)} or ffv1")
-    format = _format(encoder, film)
+    format, unkept = _format(encoder, film)
+    aspect = film.stream.sample_aspect_ratio
+    if aspect not in (None, 1) and container in ("matroska", "webm") and codec not in _SAYS_ASPECT:
+        unkept.append(f"pixel aspect {aspect.numerator}:{aspect.denominator}")
     shape = av.VideoFormat(format, width, height)
     if shape.chroma_width() * 2 == width + 1 or shape.chroma_height() * 2 == height + 1:
         raise OptionError(f"the result is {width}x{height} and {format} takes even sides; choose another scale or size")
@@ -147,7 +153,7 @@ def coding_for(film: Film, target: Path, width: int, height: int, wishes: Wishes
         options["crf"] = f"{CRF.get(codec) if wishes.crf is None else wishes.crf:g}"
     return Coding(
         container, codec, options, format, width, height, film.colours, film.time_base, film.rate,
-        film.stream.sample_aspect_ratio,
+        aspect, unkept,
     )  # fmt: skip
 
 
@@ -174,8 +180,8 @@ def _usual(container: str, film: Film) -> str:
     return "libx265" if film.colours.deep else "libx264"  # H.264 of more than 8 bits is played by few
 
 
-def _format(encoder: Any, film: Film) -> str:
-    """The encoder's pixel format that keeps most of the film's."""
+def _format(encoder: Any, film: Film) -> tuple[str, list[str]]:
+    """The encoder's pixel format that keeps most of the film's, and what it does not."""
     colours, source = film.colours, film.stream.format
     names = [format.name for format in encoder.video_formats if not format.name.startswith("yuvj")]
     wanted = "yuv" + source.name[4:] if source.name.startswith("yuvj") else source.name
@@ -189,6 +195,10 @@ def _format(encoder: Any, film: Film) -> str:
         raise OptionError(
             f"{film.name} has transparency, which {encoder.name} does not keep here; give ffv1 as codec and an .mkv"
         )
-    if loss & av.codec.codec.PixFmtLoss.DEPTH:
-        film.unkept.append(f"the depth of {source.name} ({best.name} is written)")
-    return str(best.name)
+    return str(best.name), depth_lost(source, best.name)
+
+
+def depth_lost(source: Any, written: str) -> list[str]:
+    """In words, where a pixel format has fewer bits than the film's."""
+    bits = [max(part.bits for part in format.components) for format in (source, av.VideoFormat(written, 16, 16))]
+    return [f"the depth of {source.name} ({written} is written)"] if bits[0] > bits[1] else []

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import ImageError
 from ..photo.photo import Photo
 from .library import av
 
-UNSPECIFIED = 2  # of matrix, primaries and transfer in H.273
 BT601, BT709 = 6, 1
+_UNSAID = (0, 2, 3)  # of matrices: RGB's, which some write for others, unspecified, reserved
 LIMITED, FULL = 1, 2
 # H.273's matrices by the numbers that swscale has for them.
 _SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
@@ -46,9 +47,19 @@ class Colours:
     alpha: bool
 
     @classmethod
-    def of(cls, stream: Any, palette_alpha: bool = True) -> Colours:
-        """Of a video stream; ``palette_alpha`` is whether one of its palettes, if it has them, is transparent."""
+    def of(cls, stream: Any, name: str, palette_alpha: bool = True) -> Colours:
+        """Of a video stream.
+
+        Args:
+            name: of the film, for messages.
+            palette_alpha: whether one of its palettes, if it has them, is transparent.
+
+        Raises:
+            ImageError: it says a matrix that is not read here.
+        """
         format, matrix = stream.format, stream.colorspace
+        if matrix not in _SWSCALE and matrix not in _UNSAID and not format.is_rgb:
+            raise ImageError(f"{name} has H.273's colour matrix {matrix}, which is not read here; convert it to BT.709")
         if matrix not in _SWSCALE:  # RGB, too: its result is written as BT.709
             hd = stream.width >= HD[0] or stream.height >= HD[1] or format.is_rgb or format.has_palette
             matrix = BT709 if hd else BT601

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,7 @@ from . import muxing
 from .coding import Coding, Wishes, coding_for
 from .film import Film, Part, Shot
 from .frames import FrameMaker, Made, Tell
-from .library import av
+from .library import av, reading
 from .pieces import Pieces
 
 # Frames that are coded together: what a kill costs at most, and how often one can start to play.
@@ -46,7 +45,7 @@ def enlarge_film(
         tell: is told how far it is; may raise to stop.
 
     Raises:
-        ImageError: the source is no film, or damaged.
+        ImageError: the source is no film, damaged, or changes meanwhile.
         OptionError: an argument is outside what it may be, or does not suit the film.
         OutputError: the target cannot be written, or was begun with other settings.
     """
@@ -66,9 +65,11 @@ def enlarge_film(
             packets = (packet for number in numbers for packet in pieces.packets(number))
             with atomic_file(target, replace=settings.overwrite) as temporary:
                 muxing.write(film, coding, packets, times, end, target, temporary)
+                film.source.stay()
             pieces.remove()
         seconds = time.perf_counter() - started
-        return Made(count, kept, (width, height), coding.label, film.unkept, film.interlaced, seconds)
+        unkept = [*film.unkept, *coding.unkept]
+        return Made(count, kept, (width, height), coding.label, unkept, film.interlaced, seconds)
 
 
 def _make(film: Film, coding: Coding, maker: FrameMaker, pieces: Pieces, tell: Tell) -> tuple[int, int, int]:
@@ -86,7 +87,9 @@ def _make(film: Film, coding: Coding, maker: FrameMaker, pieces: Pieces, tell: T
             kept += len(shots)
         else:
             frames = _frames(shots, film, coding, maker, (count, kept), told)
-            pieces.put(number, times, coding.encode(frames, str(pieces.target)))
+            coded = coding.encode(frames, str(pieces.target))
+            film.source.stay()
+            pieces.put(number, times, coded)
         count += len(shots)
         told(count, kept, film.count)
     return count, kept, end
@@ -116,16 +119,14 @@ def _pins(film: Film, part: Part, coding: Coding, upscaler: Upscaler, settings: 
     """All that decides a piece's bytes besides its frames' times. The end is none of them: a film can be ended earlier
     once it turns out to be damaged.
     """
-    digest = hashlib.sha256()
-    with film.path.open("rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
+    with reading(film.name):
+        digest = film.source.sha256()
     pins = pins_of(upscaler, settings)
     libraries = {name: ".".join(map(str, number)) for name, number in av.library_versions.items()}
     pins["versions"] = {**pins["versions"], "av": av.__version__, **libraries}
     return {
         **pins,
-        "input": digest.hexdigest(),
+        "input": digest,
         "start": None if part.start is None else str(part.start),
         "coding": coding.label,
         "piece": PIECE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,13 +12,12 @@ from ..errors import ImageError, OptionError
 from ..photo.read import DEFAULT_MAX_PIXELS
 from .colours import Colours, is_transparent
 from .library import av, reading, said
+from .source import Source
+from .times import moment, timed
 
-# What is read. No playlists, which name other files and addresses, and no pictures.
-FORMATS = (
-    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,nut,ivf,dv,h264,hevc,yuv4mpegpipe"
-)
 # Copied as they are; others are told not to be.
 COPIED = ("audio", "subtitle", "attachment")
+_JITTER = 1  # seconds that a frame's time may be before the last one's
 # Of the first frame, by the names that FFmpeg has for it; not written.
 _UNKEPT_SIDE_DATA = {
     "MASTERING_DISPLAY_METADATA": "mastering display",
@@ -64,28 +63,29 @@ class Film:
 
     Attributes:
         name: for messages.
+        source: its file.
         container, stream: PyAV's.
         width, height: in pixels, as they are stored; ``matrix`` turns them, for players.
         colours: what it says of them.
         time_base: seconds that times count in.
         rate: frames per second, on average.
         matrix: the nine numbers of its display matrix, or None.
-        unkept: what is not carried over, each in a few words.
 
     Raises:
-        ImageError: it is no film that is read here, damaged, or its frames are larger than ``max_pixels``.
+        ImageError: it is no film that is read here, damaged, changed while it is read, or its frames are larger than
+            ``max_pixels``.
         OptionError: nothing of it is within ``part``.
     """
 
     def __init__(self, path: Path, part: Part | None = None, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
-        self.path = path
         self.name = str(path)
         self._part = part or Part()
         self._max_pixels = max_pixels
         self._closing = ExitStack()
         try:
             with reading(self.name):
-                self.container = self._closing.enter_context(self._opened())
+                self.source = self._closing.enter_context(Source(path))
+                self.container = self._closing.enter_context(self.source.opened())
                 self._look()
         except BaseException:
             self._closing.close()
@@ -96,16 +96,6 @@ class Film:
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
-
-    @contextmanager
-    def _opened(self) -> Iterator[Any]:
-        """The file from its beginning, which seeking does not always lead back to."""
-        # Opened here and not by FFmpeg, which takes names for addresses; and nothing that the file names is.
-        options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
-        with self.path.open("rb") as file, av.open(
-            file, container_options=options, metadata_errors="replace"
-        ) as container:
-            yield container
 
     def _moving(self, container: Any) -> Any:
         """The stream of moving pictures, told what it may take."""
@@ -127,18 +117,20 @@ class Film:
         if first is None:
             raise ImageError(f"{self.name} has no frame that can be decoded; give a complete film")
         self.width, self.height = first.width, first.height
-        self.colours = Colours.of(stream, first.format.has_palette and self._shows_through())
+        self.colours = Colours.of(stream, self.name, first.format.has_palette and self._shows_through())
         self.time_base = stream.time_base
         self.rate = stream.average_rate or stream.guessed_rate or Fraction(25)
         self.matrix = _matrix(first)
         self.interlaced = first.interlaced_frame
         self._format = first.format.name
         self._origin = Fraction(self.container.start_time or 0, av.time_base)
-        self.unkept = self._not_carried(first)
+        self._unkept = self._not_carried(first)
+        self._damaged: list[Fraction] = []
+        self._late = 0
 
     def _shows_through(self) -> bool:
         """Whether a frame of a film with palettes is transparent: each may have its own, and only looking tells."""
-        with self._opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
+        with self.source.opened() as container, suppress(av.FFmpegError):  # what is damaged is told when it is made
             return any(map(is_transparent, container.decode(self._moving(container))))
         return False
 
@@ -159,6 +151,18 @@ class Film:
         unkept += [words for name, words in _UNKEPT_SIDE_DATA.items() if name in kinds]
         if self.stream.metadata.get("alpha_mode") == "1" and not self.colours.alpha:
             unkept.append("transparency, which its decoder does not give")
+        return unkept
+
+    @property
+    def unkept(self) -> list[str]:
+        """What is not carried over, each in a few words; of damage, what :meth:`shots` has met."""
+        unkept = list(self._unkept)
+        if self._damaged:
+            unkept.append(
+                f"what {len(self._damaged)} damaged frames showed (the first at {moment(self._damaged[0])} s)"
+            )
+        if self._late:
+            unkept.append(f"{self._late} frames whose times are not after those before them")
         return unkept
 
     @property
@@ -198,30 +202,40 @@ class Film:
         begun, last, usual = False, None, max(1, round(1 / (self.rate * self.time_base)))
         shift, end = round(self.shift / self.time_base), self.span[1]
         with reading(self.name):
-            for frame in self._decoded():
-                time = frame.pts if frame.pts is not None else (0 if last is None else last + usual)
+            for frame, time in timed(self._decoded(), usual, self.container.format.name):
                 if end is not None and time * self.time_base >= end:
                     break
                 if last is not None and time <= last:
+                    self._refuse_joined(last, time)
+                    self._late += 1
                     continue
                 last = time
                 if self._part.start is None or time * self.time_base >= self.shift:
                     begun = True
+                    if frame.is_corrupt:
+                        self._damaged.append(time * self.time_base - self._origin)
                     yield Shot(frame, time - shift, frame.duration or usual)
         if not begun:
             raise OptionError(f"{self.name} has no frame in this part; give another start or end")
 
+    def _refuse_joined(self, last: int, time: int) -> None:
+        if (last - time) * self.time_base > _JITTER:
+            raise ImageError(
+                f"{self.name} goes back in time after {moment(last * self.time_base - self._origin)} s, as where two "
+                "films are joined; end it there, and take the rest from a file of its own"
+            )
+
     def _decoded(self) -> Iterator[Any]:
         """Frames from the part's start or before."""
         if self._part.start is not None:
-            with self._opened() as container:
+            with self.source.opened() as container:
                 frames = self._sought(container)
                 first = next(frames, None)
                 if first is not None:
                     yield first
                     yield from frames
                     return
-        with self._opened() as container:
+        with self.source.opened() as container:
             yield from self._checked(container)
 
     def _sought(self, container: Any) -> Iterator[Any]:
@@ -246,16 +260,15 @@ class Film:
                 if (frame.width, frame.height) != (self.width, self.height) or frame.format.name != self._format:
                     raise ImageError(
                         f"{self.name} changes from {self.width}x{self.height} {self._format} to {frame.width}x"
-                        f"{frame.height} {frame.format.name} after {float(seen):.2f} s; end it there, and take the "
-                        "rest by itself"
+                        f"{frame.height} {frame.format.name} after {moment(seen)} s; end it there, and take the rest "
+                        "from a file of its own"
                     )
                 if frame.pts is not None:
                     seen = frame.pts * self.time_base - self._origin
                 yield frame
         except av.FFmpegError as error:
             raise ImageError(
-                f"{self.name} is damaged after {float(seen):.2f} s ({said(error)}); end it there, or give "
-                "a complete one"
+                f"{self.name} is damaged after {moment(seen)} s ({said(error)}); end it there, or give a complete one"
             ) from error
 
     def packets(self) -> Iterator[Any]:
@@ -264,7 +277,7 @@ class Film:
         if not wanted:
             return
         start, end = self.span
-        with reading(self.name), self._opened() as container:
+        with reading(self.name), self.source.opened() as container:
             for packet in container.demux([container.streams[number] for number in wanted]):
                 if packet.size == 0 or (packet.pts is None and packet.dts is None):
                     continue  # what PyAV ends a stream with

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Callable, Optional
 
 import numpy as np
 
+from ..errors import ImageError
 from ..jobs.work import JobSettings, result_size, shrunk
+from ..looking import is_stream
 from ..photo.photo import Photo
 from ..progress import Watch
 from ..upscaler import Upscaler
@@ -59,14 +62,13 @@ class FrameMaker:
             OptionError: the settings ask for more than the model gives.
         """
         scale = self._upscaler.scale
-        blank = Photo(np.broadcast_to(np.uint8(0), (height, width, 3)))
-        high, wide = result_size(scale, blank, self._settings) or (height * scale, width * scale)
+        high, wide = result_size(scale, (height, width), self._settings) or (height * scale, width * scale)
         return wide, high
 
     def make(self, photo: Photo, watch: Watch | None = None) -> Photo:
         """The result for a frame; that of the one before where it is the same."""
         if self._last is None or not _same(self._last[0], photo):
-            size = result_size(self._upscaler.scale, photo, self._settings)
+            size = result_size(self._upscaler.scale, photo.pixels.shape, self._settings)
             result = self._upscaler.enlarge(photo, self._settings.seed, self._settings.sampler, watch)
             self._last = photo, result if size is None else shrunk(result, *size)
         return self._last[1]
@@ -76,3 +78,9 @@ def _same(first: Photo, second: Photo) -> bool:
     if not np.array_equal(first.pixels, second.pixels) or (first.alpha is None) != (second.alpha is None):
         return False
     return first.alpha is None or second.alpha is None or np.array_equal(first.alpha, second.alpha)
+
+
+def refuse_stream(path: Path) -> None:
+    """Raises ImageError for a source in which one cannot go back; opening a pipe may even wait for ever."""
+    if is_stream(path):
+        raise ImageError(f"{path} is a pipe or a device, where one cannot go back; save it as a file and give that")

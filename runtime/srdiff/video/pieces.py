@@ -112,13 +112,13 @@ class Pieces:
         try:
             pins = json.loads(file.read_text(encoding="utf-8"))
         except ValueError:
-            pins = {}
+            pins = None
         if pins == self._pins:
             return
         if not self._anew:
+            others = differences(pins, self._pins) if isinstance(pins, dict) else "settings that cannot be read"
             raise OutputError(
-                f"{self.target} was begun with {differences(pins, self._pins)}; go on with the same, or begin anew "
-                "with overwrite"
+                f"{self.target} was begun with {others}; go on with the same, or begin anew with overwrite"
             )
         for path in self.folder.iterdir():
             if path.name != self._mark:
@@ -126,9 +126,11 @@ class Pieces:
         self._agree()
 
     def has(self, number: int, times: list[int]) -> bool:
-        """Whether a piece is there, of the frames of these times."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            return bool(self._head(number)["times"] == times)
+        """Whether a piece is there, whole, of the frames of these times."""
+        with suppress(OSError, ValueError, KeyError, TypeError), self._file(number).open("rb") as file:
+            head = json.loads(file.readline())
+            end = file.tell() + sum(size for _, _, size in head["packets"])
+            return bool(head["times"] == times and file.seek(0, os.SEEK_END) == end)
         return False
 
     def put(self, number: int, times: list[int], packets: list[Coded]) -> None:

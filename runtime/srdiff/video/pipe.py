@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Iterable, Iterator
@@ -14,6 +15,7 @@ from ..jobs.work import JobSettings
 from ..progress import Progress
 from ..standard_streams import input_bytes, output_bytes, silence_output
 from ..upscaler import Upscaler
+from .coding import depth_lost
 from .colours import Colours
 from .film import Film, Part
 from .frames import FrameMaker, Made, Tell
@@ -51,13 +53,14 @@ def enlarge_to_pipe(source: Path | None, upscaler: Upscaler, settings: JobSettin
 
         pipe = _Pipe(film.stream, film.colours, FrameMaker(upscaler, settings))
         made = pipe.write(frames(), film.count, film.interlaced, tell)
-        made.unkept.extend([*film.unkept, *(f"stream {stream.index} ({stream.type})" for stream in film.others)])
+        film.source.stay()
+        unkept = [*made.unkept, *film.unkept, *(f"stream {stream.index} ({stream.type})" for stream in film.others)]
         if film.matrix is not None:
-            made.unkept.append("the display matrix")
+            unkept.append("the display matrix")
         steps = {after - before for before, after in zip(times, times[1:])}
         if steps and max(steps) - min(steps) > 1:
-            made.unkept.append("frame times, which are of no one rate")
-        return made
+            unkept.append("frame times, which are of no one rate")
+        return replace(made, unkept=unkept)
 
 
 def _from_input(upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
@@ -73,7 +76,7 @@ def _from_input(upscaler: Upscaler, settings: JobSettings, tell: Tell) -> Made:
         first = next(frames, None)
         if first is None:
             raise ImageError(f"{name} has no frame; give a complete film")
-        pipe = _Pipe(stream, Colours.of(stream), FrameMaker(upscaler, settings))
+        pipe = _Pipe(stream, Colours.of(stream, name), FrameMaker(upscaler, settings))
         return pipe.write(chain([first], frames), None, first.interlaced_frame, tell)
 
 
@@ -99,6 +102,9 @@ class _Pipe:
         wanted = stream.format.name.replace("yuvj", "yuv")
         best, _ = av.codec.codec.find_best_pix_fmt_of_list(_FORMATS, wanted, False)
         self._format = best.name
+        self._unkept = depth_lost(stream.format, best.name)
+        if colours.alpha:
+            self._unkept.append("transparency")
 
     def write(self, frames: Iterable[Any], total: int | None, interlaced: bool, tell: Tell) -> Made:
         """All of them; for ``total`` see :data:`srdiff.video.frames.Tell`."""
@@ -116,8 +122,7 @@ class _Pipe:
             silence_output()
             raise cannot_write("standard output", error) from error
         seconds = time.perf_counter() - started
-        unkept = ["transparency"] if self._colours.alpha else []
-        return Made(count, 0, self._size, f"y4m {self._format}", unkept, interlaced, seconds)
+        return Made(count, 0, self._size, f"y4m {self._format}", self._unkept, interlaced, seconds)
 
     @property
     def _options(self) -> dict[str, Any]:

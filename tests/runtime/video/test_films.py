@@ -169,3 +169,23 @@ def test_other_codecs_keep_times_and_order_without_a_word(
     nearest = [int(np.abs(expected - large).mean(axis=(1, 2, 3)).argmin()) for large in after.frames]
     assert nearest == list(range(len(UNSTEADY)))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.mp4", "out.webm"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1"])
+def test_the_pixel_aspect_is_kept_or_said(
+    codec: str, name: str, srdiff_video: Callable[..., Result], tmp_path: Path
+) -> None:
+    if name == "out.webm" and codec not in ("libvpx-vp9", "libsvtav1"):
+        pytest.skip("not in WebM")
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 24, 16, "yuv420p"
+        video.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        frame = av.VideoFrame.from_ndarray(views(1)[0], format="rgb24").reformat(format="yuv420p")
+        frame.pts, frame.time_base = 0, Fraction(1, 25)
+        container.mux([*video.encode(frame), *video.encode(None)])
+    said = srdiff_video(tmp_path / "in.mp4", tmp_path / name, "--codec", codec).output
+    with av.open(str(tmp_path / name)) as container:
+        kept = container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)
+    assert kept != ("not kept: pixel aspect 16:11" in said)

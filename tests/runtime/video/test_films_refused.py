@@ -64,14 +64,17 @@ def test_what_is_no_film_is_one_sentence(spoil: Any, srdiff_video: Callable[...,
     assert not (tmp_path / "out.mp4").exists() and left(tmp_path) == []
 
 
+@pytest.mark.parametrize(("length", "place"), [(3600, 10), (3750, 7)])
 def test_a_film_that_is_damaged_in_the_middle_can_be_ended_before(
-    srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    length: int, place: int, srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether or not its frames begin at hundredths of a second."""
     monkeypatch.setattr(enlarging, "PIECE", 4)
-    source = film(tmp_path / "in.mov", codec="png", format="rgb24", tags=(2, 2, 2, 0), sound=None)
+    times = [length * number for number in range(12)]
+    source = film(tmp_path / "in.mov", times, codec="png", format="rgb24", tags=(2, 2, 2, 0), sound=None)
     data = source.read_bytes()
     parts = data.split(b"\x89PNG")
-    source.write_bytes(b"\x89PNG".join(parts[:10]) + b"...." + b"\x89PNG".join(parts[10:]))
+    source.write_bytes(b"\x89PNG".join(parts[:place]) + b"...." + b"\x89PNG".join(parts[place:]))
     result = srdiff_video(source, tmp_path / "out.mkv", code=2)
     sentence = result.output.splitlines()[-1]
     assert "damaged after" in sentence and "end it there" in sentence

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from fractions import Fraction
 from pathlib import Path
+from typing import Callable
 
 import numpy as np
 import pytest
+from click.testing import Result
 
 pytest.importorskip("av")
 
@@ -53,6 +56,19 @@ def test_colours_are_those_of_the_films_matrix_and_range(
     assert np.abs(rows[16, 4:48:8] - expected).max() <= (4 if deep else 0.51)
     back = colours.photo(frame).pixels[:, 4::8].astype(int)
     assert np.abs(back - pixels[:, 4::8]).max() <= 3 * white / 255
+
+
+@pytest.mark.parametrize("matrix", range(15))
+def test_a_matrix_that_is_not_read_is_refused(matrix: int, srdiff_video: Callable[..., Result], tmp_path: Path) -> None:
+    """And not written as another."""
+    source = film(tmp_path / "in.mkv", STEADY[:2], codec="ffv1", tags=(matrix, 1, 1, 1), sound=None)
+    if matrix in (8, 11, 12, 13, 14):
+        said = srdiff_video(source, tmp_path / "out.mkv", code=2).output
+        assert f"in.mkv has H.273's colour matrix {matrix}, which is not read here; convert it" in said
+    else:
+        srdiff_video(source, tmp_path / "out.mkv")
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            assert container.streams.video[0].colorspace == (6 if matrix in (0, 2, 3) else matrix)
 
 
 def test_what_stands_still_stays_still(upscaler: Upscaler, tmp_path: Path) -> None:
@@ -123,3 +139,16 @@ def test_transparency_is_named_where_no_codec_keeps_it(suffix: str, upscaler: Up
 def test_more_than_eight_bits_stay(upscaler: Upscaler, tmp_path: Path) -> None:
     source = film(tmp_path / "in.mkv", STEADY[:3], codec="ffv1", format="yuv420p10le")
     assert "yuv420p10le" in made(upscaler, source, tmp_path / "out.mp4").coding
+
+
+@pytest.mark.parametrize("format", ["yuv420p10le", "yuv422p12le", "gbrp12le"])
+@pytest.mark.parametrize("target", ["out.mkv", "-"])
+def test_bits_that_a_result_does_not_hold_are_said(
+    target: str, format: str, srdiff_video: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srdiff.video.pipe.output_bytes", io.BytesIO)
+    tags = (2, 2, 2, 0) if format.startswith("gbr") else (1, 1, 1, 1)
+    source = film(tmp_path / "in.mkv", STEADY[:2], codec="ffv1", format=format, tags=tags, sound=None)
+    words = ("-",) if target == "-" else (tmp_path / target, "--codec", "libx264")
+    said = srdiff_video(source, *words).output
+    assert (f"the depth of {format} (yuv4" in said) == ("12" in format)

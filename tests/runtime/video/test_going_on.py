@@ -13,6 +13,8 @@ from typing import Any, Callable
 
 import pytest
 from click.testing import Result
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("av")
 
@@ -20,7 +22,7 @@ from srdiff.errors import ExistsError, OutputError
 from srdiff.unfinished_files import OLD
 from srdiff.upscaler import Upscaler
 from srdiff.video import enlarging
-from srdiff.video.coding import Wishes
+from srdiff.video.coding import Coded, Wishes
 from srdiff.video.film import Part
 from srdiff.video.pieces import Pieces
 
@@ -102,6 +104,33 @@ def test_the_bytes_do_not_follow_what_memory_held_before(tmp_path: Path) -> None
     for fill in ("1", "85"):
         subprocess.run([*words, str(tmp_path / f"{fill}.mp4")], env={**os.environ, "MALLOC_PERTURB_": fill}, check=True)
     assert (tmp_path / "1.mp4").read_bytes() == (tmp_path / "85.mp4").read_bytes()
+
+
+@given(st.data())
+def test_a_piece_that_is_not_whole_is_none(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Cut anywhere or longer."""
+    packets = [Coded(payload, time, True) for time, payload in enumerate(data.draw(st.lists(st.binary(), min_size=1)))]
+    times = [packet.time for packet in packets]
+    with Pieces(tmp_path_factory.mktemp("pieces") / "out.mp4", {}, False) as pieces:
+        pieces.put(0, times, packets)
+        assert pieces.has(0, times) and list(pieces.packets(0)) == packets
+        file = pieces.folder / "000000.piece"
+        whole = file.read_bytes()
+        other = whole[: data.draw(st.integers(0, len(whole) - 1))] if data.draw(st.booleans()) else whole + b"\0"
+        file.write_bytes(other)
+        assert not pieces.has(0, times)
+
+
+@pytest.mark.parametrize("damage", ["", "null", "[1]", "3", "{", "\xff"])
+def test_settings_that_cannot_be_read_are_other_ones(damage: str, tmp_path: Path) -> None:
+    target = tmp_path / "out.mp4"
+    with Pieces(target, {"seed": 0}, False) as pieces:
+        pieces.put(0, [0], [])
+        (pieces.folder / "made-with.json").write_text(damage, encoding="latin-1")
+    with pytest.raises(OutputError, match="begin anew with overwrite"), Pieces(target, {"seed": 0}, False):
+        pass
+    with Pieces(target, {"seed": 0}, True) as pieces:
+        assert not pieces.has(0, [0])
 
 
 def test_an_end_may_come_earlier_once_a_run_was_stopped(
