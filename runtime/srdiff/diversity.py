@@ -15,7 +15,7 @@ from .photo.photo import Photo
 from .progress import Watch
 from .samplers import Sampler
 from .upscaler import Upscaler
-from .whole import whole
+from .whole import keep_whole, whole
 
 # White in an uncertainty map: a standard deviation of 8 of 255 levels. A fixed scale, so that maps compare.
 FULL_DEVIATION = 8 / 255
@@ -120,10 +120,12 @@ class Wanted:
     consistency: bool = False
 
     def __post_init__(self) -> None:
-        whole("samples", self.samples, 1)
+        keep_whole(self, "samples", 1)
         for name, wanted in (("average", self.average), ("uncertainty", self.uncertainty)):
             if wanted and self.samples < 2:
                 raise OptionError(f"{name} is taken over several samples and 1 was asked for; add samples=8")
+        for name in ("average", "uncertainty", "consistency"):
+            object.__setattr__(self, name, bool(getattr(self, name)))
 
     def targets(self, target: Path | None) -> list[Path | None]:
         """The files to write, in the order of :meth:`make`; None is standard output.

@@ -27,7 +27,7 @@ from .errors import DeviceError, OptionError, PackageError, one_line
 from .jobs.sources import find_sources, is_url
 from .jobs.targets import Destination, Job
 from .jobs.work import FAILED, Outcome
-from .whole import whole
+from .whole import keep_whole
 
 try:
     import ray
@@ -70,7 +70,7 @@ class Pool:
     def __post_init__(self) -> None:
         for name in ("workers", "cpus", "images", "tries"):
             if name != "workers" or self.workers is not None:
-                whole(name, getattr(self, name), 1)
+                keep_whole(self, name, 1)
         if min([self.gpus, *self.resources.values()]) < 0:
             raise OptionError("a worker's resources are below 0; leave out what it does not need")
 
@@ -120,7 +120,7 @@ def upscale(
     jobs = destination.jobs(sources, recipe.settings.wanted)
     folder = destination.folder(sources) or Path()
     book = Book(recipe.settings)
-    rows = [errand_of(book.begin(job), folder, None).to_row() for job in jobs]
+    rows = [errand_of(book.begin(job), folder).to_row() for job in jobs]
     return _mapped(_blocks(rows, pool), recipe, pool, referee_here())
 
 
@@ -146,7 +146,7 @@ def make_all(jobs: Iterable[Job], book: Book, recipe: Recipe, pool: Pool) -> Gen
             book.end(ticket, outcome)
             yield outcome
         else:
-            rows.append(errand_of(ticket, folder, ticket.known).to_row())
+            rows.append(errand_of(ticket, folder).to_row())
             sent[job.key] = ticket
     if not rows:
         return
@@ -178,10 +178,9 @@ def connected(address: str) -> Iterator[None]:
         if address != AUTO:
             _require_listener(address)  # Ray would try for minutes
         ray.init(None if address == AUTO else address, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DeviceError(
-            f"no Ray cluster answers at {address} ({one_line(error)}); see to it with ray status"
-        ) from error
+    except Exception as error:  # a node that does not start in time raises a bare one
+        advice = "free some memory or CPUs, or name a cluster" if address == AUTO else "see to it with ray status"
+        raise DeviceError(f"no Ray cluster answers at {address} ({one_line(error)}); {advice}") from error
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     try:

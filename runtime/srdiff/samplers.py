@@ -199,6 +199,8 @@ class Sampler:
             raise OptionError(f"fidelity is {self.fidelity!r}; it lies between 0 and 1")
         if self.name == "ddpm" and self.eta not in (None, 1):
             raise OptionError(f"eta is {self.eta} and ddpm has no eta but 1; take ddim with it")
+        object.__setattr__(self, "eta", None if self.eta is None else float(self.eta))
+        object.__setattr__(self, "fidelity", float(self.fidelity))
 
     def as_data(self) -> dict[str, object]:
         """Its fields; a fidelity of 0, which is what models without the dial have, is left out."""

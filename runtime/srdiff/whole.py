@@ -24,6 +24,18 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     return number
 
 
+def keep_whole(record: object, name: str, least: int | None = None, most: int | None = None, of: str = "") -> None:
+    """Have a field of a frozen data class be the plain number that :func:`whole` makes of it, which JSON has, too.
+
+    Args:
+        of: what the error has before the field's name.
+
+    Raises:
+        OptionError: it is no whole number within its bounds.
+    """
+    object.__setattr__(record, name, whole(of + name, getattr(record, name), least, most))
+
+
 def _power(number: int) -> str:
     """Readable where it is the largest of a word."""
     return "2**64 - 1" if number == 2**64 - 1 else str(number)

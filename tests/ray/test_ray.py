@@ -7,6 +7,7 @@ import platform
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray.data", reason="pip install 'srdiff[ray,serve]'")
@@ -112,6 +113,16 @@ def test_what_a_cluster_cannot_do_is_one_sentence(folder, address, tmp_path):
         pass
 
 
+def test_a_node_that_does_not_start_is_one_sentence(monkeypatch):
+    def late(*_, **__):
+        raise Exception("The current node timed out\nduring startup")
+
+    monkeypatch.setattr(ray, "init", late)
+    sentence = r"at auto \(The current node timed out during startup\); free some memory"
+    with pytest.raises(DeviceError, match=sentence), srdiff.ray.connected("auto"):
+        pass
+
+
 def test_a_worker_that_is_not_like_the_first_one_refuses(address):
     with srdiff.ray.connected(address):
         referee = referee_here()
@@ -167,3 +178,4 @@ def test_a_pool_says_what_is_wrong():
         with pytest.raises(OptionError):
             srdiff.ray.Pool(**wrong)
     assert srdiff.ray.Pool(cpus=2, gpus=0.5) and JobSettings() == Recipe().settings
+    assert type(srdiff.ray.Pool(cpus=np.int64(2)).cpus) is int

@@ -43,7 +43,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 def rows(jobs: list[Job], book: Book) -> dict[str, list[str]]:
     folder = book.ledger.path.parent
-    made = [errand_of(book.begin(job), folder, book.ledger.entries.get(job.key)).to_row() for job in jobs]
+    made = [errand_of(book.begin(job), folder).to_row() for job in jobs]
     return {name: [row[name] for row in made] for name in made[0]}
 
 
@@ -80,11 +80,15 @@ def test_results_of_a_worker_that_died_are_this_batchs(worker, jobs, tmp_path):
     (tmp_path / "out" / "0.png").write_bytes(b"of old")
     sent = rows(jobs, book)
     worker(sent)
-    assert outcomes(worker(sent), jobs, book) == ["skipped", "done", "done", "failed"]
+    (tmp_path / "out" / "2.png").write_bytes(b"somebody's own")  # which is not, though nobody had it before
+    assert outcomes(worker(sent), jobs, book) == ["skipped", "done", "skipped", "failed"]
     entries = book.ledger.entries
-    assert [entries[f"{number}.png"].outputs[0].found for number in range(3)] == [True, False, False]
+    assert [entries[f"{number}.png"].outputs[0].found for number in range(3)] == [True, False, True]
     assert entries["0.png"].settings is None and entries["1.png"].settings is not None
-    assert (tmp_path / "out" / "0.png").read_bytes() == b"of old"
+    for number, content in ((0, b"of old"), (2, b"somebody's own")):
+        picture(tmp_path / "in" / f"{number}.png", 9)
+        assert "was there before the ledger" in str(book.begin(jobs[number]).outcome.error)
+        assert (tmp_path / "out" / f"{number}.png").read_bytes() == content
 
 
 def test_a_fault_costs_one_image(worker, jobs, tmp_path, monkeypatch):

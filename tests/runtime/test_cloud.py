@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import tempfile
 from pathlib import Path
@@ -49,9 +50,12 @@ def make(small_upscaler, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()
 
+    referee = Referee()
+
     def made(rows: list[Row], **settings) -> dict[str, Row]:
         recipe = Recipe(JobSettings(sampler=ONE_STEP, **settings), engine="onnxruntime", device="cpu")
-        columns = Worker(recipe, 1, Referee())({name: [row[name] for row in rows] for name in rows[0]})
+        worker = Worker(recipe, 1, Referee() if settings else referee)
+        columns = worker({name: [row[name] for row in rows] for name in rows[0]})
         assert not list((tmp_path / "temporary").iterdir())
         told = [dict(zip(columns, values)) for values in zip(*columns.values())]
         return {row["input"].rpartition("/")[2]: row for row in told}
@@ -78,6 +82,14 @@ def test_a_folder_in_memory(memory, make, tmp_path):
     assert statuses(again) == {"0.png": "skipped", "1.png": "skipped", "2.png": "skipped", "bad.png": "failed"}
     assert json.loads(again["1.png"]["detail"])["kept"] == ["memory://out/1.png"]
     assert set(statuses(make(planned)).values()) == {"done", "failed"}  # as left by a worker that died
+
+
+def test_what_somebody_puts_there_meanwhile_is_theirs(memory, make):
+    planned = rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+    memory.pipe_file("/out/1.png", b"somebody's own")
+    for _ in range(2):
+        assert statuses(make(planned)) == {"0.png": "done", "1.png": "skipped", "2.png": "done", "bad.png": "failed"}
+        assert memory.cat_file("/out/1.png") == b"somebody's own"
 
 
 def test_what_is_there_is_replaced_only_where_that_is_wanted(memory, make):
@@ -131,6 +143,52 @@ def test_this_machines_files_as_urls(make, tmp_path, monkeypatch):
     monkeypatch.setattr(LocalFileSystem, "put_file", put_file)
     assert statuses(make(rows)) == {"1.png": "done", "none.png": "failed"}
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["1.png"]
+
+
+def test_a_full_disk_of_this_machine_is_each_rows_error(memory, make, monkeypatch, tmp_path):
+    planned = rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "get_file", full)
+        made = list(make(planned).values())
+        patch.setattr(Path, "mkdir", full)
+        made += make(planned).values()
+        patch.setattr(tempfile, "tempdir", None)  # where none takes a file, it is an error to ask for one
+        patch.setattr(tempfile._os, "open", full)
+        made += make(planned).values()
+    assert [row["status"] for row in made] == ["failed"] * 12
+    assert all("cannot be written (No space left on device); free some space" in row["error"] for row in made)
+    assert not any("memory://" in row["error"] for row in made) and statuses(make(planned))["0.png"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (PermissionError("access denied"), "(access denied); "),
+        (FileNotFoundError("no such bucket"), "(no such bucket); "),
+        (OSError("slow down"), "(slow down); run once more, or "),
+        (TimeoutError(), "(TimeoutError); run once more, or "),
+        (KeyError("y"), "(KeyError: 'y'); run once more, or "),
+    ],
+)
+def test_what_may_pass_by_itself_is_to_be_tried_again(memory, make, monkeypatch, error, said):
+    def refused(*_, **__):
+        raise error
+
+    row = {"input": "memory://in/1.png", "output": "memory://out/1.png"}
+    with monkeypatch.context() as patch:
+        patch.setattr(type(memory), "put_file", refused)
+        assert f"out/1.png cannot be written {said}" in make([row])["1.png"]["error"]
+    with monkeypatch.context() as patch, pytest.raises(ImageError) as raised:
+        patch.setattr(type(memory), "isdir", refused)
+        patch.setattr(type(memory), "get_file", refused)
+        opened = make([row])["1.png"]["error"].partition("in/1.png cannot be opened ")[2]
+        assert opened.startswith("(there is none); " if isinstance(error, FileNotFoundError) else said)
+        rows_of(["memory://in"], "memory://out", JobSettings(), "_x4")
+    assert f"memory://in cannot be looked into {said}" in str(raised.value)
 
 
 def test_an_input_is_no_target(memory, make):

@@ -15,7 +15,8 @@ from PIL import Image
 
 from srdiff.batch.actor import Errand, errand_of
 from srdiff.batch.book import Book
-from srdiff.batch.ledger import Entry, Ledger, ledger_in
+from srdiff.batch.entry import Entry
+from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.jobs.sources import find_sources
 from srdiff.jobs.targets import Destination, Job
 from srdiff.jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
@@ -121,7 +122,7 @@ def test_a_worker_elsewhere_notes_the_folder_that_it_was_told(tmp_path):
     alike(tmp_path / "cam1" / "a.png", 0)
     book = Book(JobSettings(), Ledger(ledger_in(tmp_path / "large")))
     ticket = book.begin(job_of(tmp_path / "cam1", tmp_path / "large"))
-    row = errand_of(replace(ticket, folder="/elsewhere"), tmp_path / "large", None).to_row()
+    row = errand_of(replace(ticket, folder="/elsewhere"), tmp_path / "large").to_row()
     assert ticket.folder == str(tmp_path / "cam1")
     assert Errand.from_row(row, JobSettings()).source_folder == "/elsewhere"
 

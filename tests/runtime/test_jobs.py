@@ -169,43 +169,6 @@ def test_names_of_frames(srdiff_run, tmp_path):
     assert "read once; give a file" in srdiff_run("-", "-o", "x.png", "--all-frames", code=2).output
 
 
-def test_recursive_keeps_the_tree(srdiff_run, tmp_path):
-    picture(tmp_path / "in" / "a.png")
-    picture(tmp_path / "in" / "sub" / "a.png")
-    (tmp_path / "in" / "sub" / "round").symlink_to(tmp_path / "in")
-    srdiff_run("in", "-o", "out", "--recursive")
-    assert names(tmp_path / "out") == {"a.png", "sub/a.png"}
-
-
-@pytest.mark.parametrize("where", ["photos/large", "photos/sub/large", "link"])
-def test_results_among_the_inputs_are_not_enlarged_again(srdiff_run, tmp_path, where):
-    """However often it is typed, and however the folder is called."""
-    picture(tmp_path / "photos" / "a.png")
-    picture(tmp_path / "photos" / "sub" / "b.png")
-    (tmp_path / "link").symlink_to(tmp_path / "photos" / "large")
-    (tmp_path / "photos" / "large").mkdir()
-    said = srdiff_run("photos/", "--recursive", "-o", where)
-    assert "2 enlarged" in said.output and "left out" not in said.output
-    whole = names(tmp_path)
-    for _ in range(2):
-        again = srdiff_run(tmp_path / "photos", "--recursive", "-o", where).output
-        assert "0 enlarged, 2 skipped, 0 failed" in again and names(tmp_path) == whole
-        assert "left out, as results of other inputs: " in again and "large/a.png and 1 more" in again
-    (tmp_path / "photos" / "a.png").unlink()
-    (tmp_path / "photos" / "sub" / "b.png").unlink()
-    nothing = srdiff_run("photos", "--recursive", "-o", where, code=2).output
-    assert "photos holds no image that is read here, but 2 result of earlier runs; give a folder" in nothing
-
-
-def test_a_folders_results_beside_it_are_no_inputs(srdiff_run, tmp_path):
-    for folder in ("one", "two", "two_x4"):
-        picture(tmp_path / "photos" / folder / "a.png")
-    srdiff_run("photos/one")
-    said = srdiff_run("photos", "--recursive", "-o", "large").output
-    assert "3 enlarged" in said and "photos/one_x4/a.png\n" in said  # two_x4 has no ledger: it is somebody's own
-    assert names(tmp_path / "large") == {"one/a.png", "two/a.png", "two_x4/a.png"}
-
-
 def test_one_file_by_two_names_is_one_image(srdiff_run, tmp_path):
     picture(tmp_path / "in" / "b.png")
     picture(tmp_path / "c.png")

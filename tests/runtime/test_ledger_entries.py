@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from srdiff import OptionError, OutputError
-from srdiff.batch.ledger import Entry, FileRecord, Ledger, promise_line
+from srdiff.batch.entry import Entry, FileRecord
+from srdiff.batch.ledger import Ledger, promise_line
 from srdiff.batch.lines import HEADER
 from srdiff.batch.pins import fingerprint
+from srdiff.batch.verify import verify
+from srdiff.jobs.sources import Source
+from srdiff.jobs.targets import Job
 
 NAME = "srdiff-ledger.jsonl"
 
@@ -72,8 +77,8 @@ def test_what_came_last_counts_whatever_the_clocks_say(tmp_path_factory, events)
         together.write_bytes(b"".join(path.read_bytes() for path in sorted(folder.glob("srdiff-ledger*"))))
         for found in (ledger, Ledger(folder / NAME), Ledger(together)):
             assert {one.key: one.seed for one in found.entries.values()} == entries
-            expected = {key: numbers for key, numbers in promises.items() if numbers}
-            assert {key: sorted(one.seed for one in ones) for key, ones in found.promises.items()} == expected
+            expected = {f"out/{key}": numbers for key, numbers in promises.items() if numbers}
+            assert {path: sorted(one.seed for one in ones) for path, ones in found.promises.items()} == expected
 
 
 def test_within_one_ledger_the_order_of_its_lines_counts(tmp_path):
@@ -82,7 +87,7 @@ def test_within_one_ledger_the_order_of_its_lines_counts(tmp_path):
     (tmp_path / NAME).write_bytes(HEADER + b"".join(one.to_line() for one in lines) + promise_line(entry("b", 6.0)))
     ledger = Ledger(tmp_path / NAME)
     assert {key: one.status for key, one in ledger.entries.items()} == {"a": "failed", "b": "done"}
-    assert set(ledger.promises) == {"b"}
+    assert set(ledger.promises) == {"out/b"}
 
 
 def test_cut_at_any_byte(tmp_path):
@@ -120,6 +125,42 @@ def test_lines_that_are_none(tmp_path, line):
     (tmp_path / NAME).write_bytes(HEADER + line + b"\n" + entry("a", 1.0).to_line())
     ledger = Ledger(tmp_path / NAME)
     assert ledger.torn == 1 and set(ledger.entries) == {"a"}
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["a\0b", "\ud800", "done"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
+    max_leaves=4,
+)
+FIELDS = st.sampled_from(
+    [(name,) for name in ("key", "status", "input", "outputs", "settings", "seed", "seconds", "error", "finished")]
+    + [("folder",), ("outputs", 0)]
+    + [("outputs", 0, name) for name in ("path", "sha256", "size", "mtime_ns", "found", "other")]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(FIELDS, ANY, st.booleans())
+def test_a_value_of_any_kind_in_any_field_ends_no_run(tmp_path_factory, field, value, promised):
+    folder = tmp_path_factory.mktemp("any")
+    data = json.loads(entry("a", 1.0).to_line())
+    *outer, name = field
+    place = data
+    for step in outer:
+        place = place[step]
+    place[name] = value
+    lines = [{"promise": data} if promised else data, {"pins": value}, {"pins": {"threads": value}}, {"promise": value}]
+    (folder / NAME).write_bytes(HEADER + b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    ledger = Ledger(folder / NAME)
+    assert ledger.threads is None or isinstance(ledger.threads, int)
+    for jobs in ([], [Job(Source(folder / "a"), None, "", key="a")]):
+        list(verify(ledger, jobs))
+    for path in list(ledger.promises):
+        ledger.origin(folder / path)
+    for one in [*ledger.entries.values(), entry("a", 3.0), entry("b", 3.0)]:
+        ledger.append(one, {"seed": 7})
+    assert Ledger(folder / NAME).entries["b"] == entry("b", 3.0)
+    ledger.close()
 
 
 def test_files_that_are_no_ledgers(tmp_path):

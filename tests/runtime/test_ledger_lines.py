@@ -115,6 +115,24 @@ def test_every_line_that_was_written_is_read(tmp_path_factory, monkeypatch, star
     monkeypatch.undo()
 
 
+@settings(max_examples=60, deadline=None)
+@given(mark=st.booleans(), before=st.lists(st.booleans(), max_size=4), ended=st.booleans())
+def test_what_an_editor_does_to_a_ledger(tmp_path_factory, mark, before, ended):
+    """A mark before it, ends of lines of another system, none at its end."""
+    path = tmp_path_factory.mktemp("any") / NAME
+    pen = Pen(path)
+    for number in range(len(before)):
+        pen.write(b'{"key": "%d"}\n' % number)
+    pen.write()
+    pen.close()
+    ends = [b"\r\n" if end else b"\n" for end in [mark, *before]]
+    edited = b"".join(line + end for line, end in zip(path.read_bytes().splitlines(), ends))
+    path.write_bytes(b"\xef\xbb\xbf" * mark + (edited if ended else edited.rstrip()))
+    pen.write(b'{"key": "new"}\n')
+    pen.close()
+    assert keys(path) == [*map(str, range(len(before))), "new"] and None not in read_lines(path)
+
+
 def test_pins_that_were_not_written_are_written_with_the_next_line(tmp_path, monkeypatch):
     ledger = Ledger(tmp_path / NAME)
 

@@ -14,7 +14,7 @@ from srdiff import OutputError
 from srdiff.batch.book import Book
 from srdiff.batch.ledger import Ledger, ledger_in
 from srdiff.batch.pins import pins_of
-from srdiff.batch.pipeline import Pipeline, Room, make_all
+from srdiff.batch.pipeline import Budget, Pipeline, make_all
 from srdiff.batch.workers import given, measured, typical
 from srdiff.diversity import Wanted
 from srdiff.jobs.sources import find_sources
@@ -159,29 +159,29 @@ def test_whoever_leaves_stops_it_at_the_next_step_and_nothing_is_said_to_have_fa
 
 
 def test_a_room_holds_so_much_or_one_larger_piece():
-    room = Room(10)
-    room.take(25)
+    budget = Budget(10)
+    budget.take(25)
     came = threading.Event()
-    thread = threading.Thread(target=lambda: (room.take(0), came.set()))
+    thread = threading.Thread(target=lambda: (budget.take(0), came.set()))
     thread.start()
     assert not came.wait(0.05)
-    room.give(25)
+    budget.give(25)
     assert came.wait(WAIT)
-    room.take(6)
-    room.take(4)
+    budget.take(6)
+    budget.take(4)
     thread.join()
 
 
 def test_a_result_larger_than_the_room_goes_alone(folder, small_upscaler, monkeypatch):
     held = []
-    take = Room.take
+    take = Budget.take
 
-    def taking(room, size):
-        take(room, size)
-        held.append(room._held)
+    def taking(budget, size):
+        take(budget, size)
+        held.append(budget._held)
 
-    monkeypatch.setattr("srdiff.batch.pipeline.ROOM", 1)
-    monkeypatch.setattr(Room, "take", taking)
+    monkeypatch.setattr("srdiff.batch.pipeline.BUDGET", 1)
+    monkeypatch.setattr(Budget, "take", taking)
     assert len(list(make_all([small_upscaler] * 3, jobs_of(folder, "out"), Book(SETTINGS), unwatched))) == 11
     assert max(held) == 32 * 40 * 3
 

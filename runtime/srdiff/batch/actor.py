@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Dict, Iterator
@@ -19,7 +19,8 @@ from ..jobs.work import DONE, FAILED, JobSettings, Outcome
 from ..photo.write import format_of
 from ..progress import Watch
 from .book import Book
-from .ledger import Entry, Notes, ledger_in, promise_line
+from .entry import Entry
+from .ledger import Notes, ledger_in, record_of
 from .pins import Pins, differences, pins_of
 from .pipeline import make_all
 from .recipe import Recipe
@@ -42,9 +43,9 @@ class Errand:
     Attributes:
         folder: of the ledger, which results are noted relative to.
         overwrite: replace results that exist.
-        there: those that existed when the batch looked; whatever else is there was made by a worker of this batch that
-            did not live to tell. None where nobody looked.
-        known: what the ledger says of the image.
+        there: those that existed when the batch looked; another that a worker has promised was made by one that did not
+            live to tell. None where nobody looked.
+        origins: see :class:`srdiff.batch.ticket.Ticket`.
         source_folder: what is written down of the input's; see :class:`srdiff.batch.ticket.Ticket`.
         name: what no other of the batch is called.
     """
@@ -53,7 +54,7 @@ class Errand:
     folder: str
     overwrite: bool = False
     there: tuple[str, ...] | None = None
-    known: Entry | None = None
+    origins: tuple[Entry, ...] = ()
     source_folder: str | None = None
     name: str = ""
 
@@ -66,7 +67,7 @@ class Errand:
             "folder": self.folder,
             "overwrite": self.overwrite,
             "there": self.there,
-            "known": None if self.known is None else json.loads(self.known.to_line()),
+            "origins": [origin.as_data() for origin in self.origins],
             "source_folder": self.source_folder,
             "problem": None if self.job.problem is None else [type(self.job.problem).__name__, str(self.job.problem)],
         }
@@ -90,11 +91,11 @@ class Errand:
             job = Job(Source(source), target, format, key=key)
             return cls(job, str(target.parent), settings.overwrite, name=name)
         detail = json.loads(row["detail"])
-        known = None if detail["known"] is None else Entry.from_data(detail["known"])
+        origins = tuple(map(Entry.from_data, detail["origins"]))
         there = None if detail["there"] is None else tuple(detail["there"])
         problem = None if detail["problem"] is None else getattr(errors, detail["problem"][0])(detail["problem"][1])
         job = Job(Source(source, frame=detail["frame"]), target, detail["format"], problem, key)
-        return cls(job, detail["folder"], detail["overwrite"], there, known, detail.get("source_folder"), name)
+        return cls(job, detail["folder"], detail["overwrite"], there, origins, detail.get("source_folder"), name)
 
 
 class Worker:
@@ -121,9 +122,9 @@ class Worker:
             self._upscaler = recipe.open(threads)
             self._pins = pins_of(self._upscaler, recipe.settings)
             _require_agreement(referee.agree(self._pins), self._pins)
-        except SRDiffError as error:
-            referee.refuse(type(error)(str(error)))  # without its cause, which the caller's machine may not know
-            self._refusal = error  # raised with the first rows: a worker that cannot start is started again for ever
+        except Exception as error:  # raised with the first rows: a worker that cannot start is started again for ever
+            self._refusal = error if isinstance(error, SRDiffError) else _cannot_start(error)
+            referee.refuse(type(self._refusal)(str(self._refusal)))  # without its cause: the caller may not know that
         referee.opened()
 
     def __call__(self, columns: Columns) -> Columns:
@@ -135,7 +136,7 @@ class Worker:
         if any(is_url(row[name]) for row in rows for name in ("input", "output")):
             from .cloud import made_here
 
-            made = list(made_here(rows, self._settings, self._made))
+            made = list(made_here(rows, self._settings, self._referee, self._made))
         else:
             made = list(self._made(rows))
         return {name: [row[name] for row in made] for name in made[0]} if made else {}
@@ -175,6 +176,11 @@ class Worker:
             errands = errands[done:]
 
 
+def _cannot_start(error: Exception) -> DeviceError:
+    what = f"cannot start ({type(error).__name__}: {one_line(error)})"
+    return DeviceError(f"a worker on {platform.node()} {what}; see what srdiff-doctor says there")
+
+
 def _require_survival(ended: list[str], tries: int, recipe: Recipe) -> None:
     """Raises DeviceError for a worker whose process ended too often, on these nodes."""
     if len(ended) >= tries:
@@ -206,34 +212,37 @@ class _Book(Book):
         self._notes = notes
         self._referee = referee
         self._errands = {errand.job.key: errand for errand in errands}
-        notes.entries.update((key, one.known) for key, one in self._errands.items() if one.known is not None)
 
     def begin(self, job: Job) -> Ticket:
         errand = self._errands[job.key]
         settings = replace(self.settings, overwrite=errand.overwrite)
-        return Ticket(job, settings, *stamp(job.source.path), known=errand.known, folder=errand.source_folder)
+        return Ticket(job, settings, *stamp(job.source.path), origins=errand.origins, folder=errand.source_folder)
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
         self._look_again(ticket, target, whole)
-        if self._referee.keeps:
-            self._referee.promise(promise_line(self.promised(ticket, target, whole)))
+        self._referee.promise(self.promised(ticket, target, whole))
 
     def end(self, ticket: Ticket, outcome: Outcome) -> None:
         super().end(ticket, self.ours(outcome))
 
     def ours(self, outcome: Outcome) -> Outcome:
-        """With results that an earlier worker of this batch has left, as made."""
+        """With results that an earlier worker of this batch has left, as made; whatever else is there by now is not."""
         there = self._errands[outcome.job.key].there
-        left = tuple(path for path in outcome.kept if there is not None and str(path) not in there)
+        new = [path for path in outcome.kept if there is not None and str(path) not in there]
+        left = tuple(path for path in new if self._is_promised(path))
         if not left:
             return outcome
         kept = tuple(path for path in outcome.kept if path not in left)
         return replace(outcome, status=DONE, written=(*outcome.written, *left), kept=kept)
 
+    def _is_promised(self, path: Path) -> bool:
+        with suppress(OSError):
+            return self._referee.promised(record_of(path, self._notes.located(path)))
+        return False
+
     def entry(self, outcome: Outcome) -> Entry | None:
-        """What is new of an image."""
-        entry = self._notes.entries.get(outcome.job.key)
-        return None if entry is self._errands[outcome.job.key].known else entry
+        """What came of an image, for the ledger."""
+        return self._notes.entries.get(outcome.job.key)
 
 
 def told(outcome: Outcome, entry: Entry | None) -> Row:
@@ -246,7 +255,7 @@ def told(outcome: Outcome, entry: Entry | None) -> Row:
         "frames": outcome.frames,
         "size": outcome.size,
         "error_class": None if outcome.error is None else type(outcome.error).__name__,
-        "entry": None if entry is None else json.loads(entry.to_line()),
+        "entry": None if entry is None else entry.as_data(),
     }
     return {
         "key": outcome.job.key,
@@ -277,13 +286,13 @@ def heard(row: Row, job: Job) -> tuple[Outcome, Entry | None]:
     return outcome, None if detail["entry"] is None else Entry.from_data(detail["entry"])
 
 
-def errand_of(ticket: Ticket, folder: Path, known: Entry | None) -> Errand:
+def errand_of(ticket: Ticket, folder: Path) -> Errand:
     """The row's content for a job that is to be done."""
     assert ticket.job.target is not None
     targets = [target for target in ticket.settings.wanted.targets(ticket.job.target) if target is not None]
     there = tuple(os.path.abspath(str(target)) for target in targets if finished(target))  # noqa: PTH100
     noted = os.path.abspath(str(folder))  # noqa: PTH100
-    return Errand(ticket.job, noted, ticket.settings.overwrite, there, known, ticket.folder)
+    return Errand(ticket.job, noted, ticket.settings.overwrite, there, ticket.origins, ticket.folder)
 
 
 @contextmanager

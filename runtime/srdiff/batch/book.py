@@ -13,12 +13,10 @@ from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
 from ..upscaler import Upscaler
-from .ledger import Entry, FileRecord, Notes, record_of
+from .entry import Entry, FileRecord
+from .ledger import Notes, holds, record_of
 from .pins import Pins, differences, fingerprint
-from .ticket import Ticket, folder_of, holds, is_same_folder, is_unchanged, read_input, stamp, unread_input
-
-# The input of results that were not all made of one: none equals it.
-_SEVERAL = FileRecord("", None, -1, -1)
+from .ticket import Ticket, folder_of, is_same_image, is_unchanged, read_input, stamp, unread_input
 
 
 class Book:
@@ -61,74 +59,54 @@ class Book:
         """
         if self.ledger is None or job.target is None:
             return Ticket(job, self.settings)
-        entry, folder = self.ledger.entries.get(job.key), folder_of(job)
-        known = self._with_promises(job.key, entry, folder)
-        ticket = Ticket(job, self.settings, *stamp(job.source.path), known=known, folder=folder)
+        entry = self.ledger.entries.get(job.key)
+        targets = [target for target in self.settings.wanted.targets(job.target) if target is not None]
+        there = {target: self.ledger.origin(target) for target in targets if _is_there(target)}
+        origins = tuple(origin for origin in there.values() if origin is not None)
+        ticket = Ticket(job, self.settings, *stamp(job.source.path), origins=origins, folder=folder_of(job))
         if self._only_failed and (entry is None or entry.status != FAILED):
             return replace(ticket, outcome=Outcome(job, SKIPPED))
-        if known is None or self.settings.overwrite or job.problem is not None:
+        if not origins or self.settings.overwrite or job.problem is not None:
             return ticket
-        targets = [target for target in self.settings.wanted.targets(job.target) if target is not None]
-        outputs = {output.path: output for output in known.outputs}
-        there = [target for target in targets if _is_there(target)]
-        ours = [outputs[name] for name in map(self.ledger.located, there) if name in outputs]
-        if not ours or len(ours) < len(there):
+        if not all(is_unchanged(ticket, origin) for origin in origins):
+            return self._of_another_input(ticket, there)
+        if len(origins) < len(targets):
             return ticket
-        if not is_unchanged(ticket, known):
-            return self._of_a_changed_input(ticket, known, ours)
-        if known.status == FAILED or len(there) < len(targets):
-            return ticket
-        if known is not entry:
+        known = replace(
+            max(origins, key=lambda one: one.finished),
+            key=job.key,
+            outputs=tuple(origin.outputs[0] for origin in origins),
+        )
+        if entry is None or entry.status != DONE or not set(known.outputs) <= set(entry.outputs):
             self.ledger.append(known)
         return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(known)))
 
-    def _with_promises(self, key: str, entry: Entry | None, folder: str | None) -> Entry | None:
-        """What the ledger says of an image, and of results that got their names when nobody lived to say so.
+    def _of_another_input(self, ticket: Ticket, there: dict[Path, Entry | None]) -> Ticket:
+        """Results of an input that has changed are made anew where they are as this project wrote them; any other may
+        be somebody's own work, and those of another image are that one's.
 
         Args:
-            folder: of the input at hand; where some results are of another, that is the one that is told.
+            there: the results, and what the ledger says of each.
         """
-        assert self.ledger is not None
-        kept = {
-            promise.outputs[0].path: promise
-            for promise in self.ledger.promises.get(key, ())
-            if holds(self.ledger.path_of(promise.outputs[0]), promise.outputs[0])
-        }
-        if not kept:
-            return entry
-        others = [output for output in entry.outputs if output.path not in kept] if entry is not None else []
-        last = list(kept.values())[-1]
-        sources = [*kept.values(), *([entry] if entry is not None and others else [])]
-        return replace(
-            last,
-            status=entry.status if entry is not None and others else DONE,
-            input=last.input if len({one.input and one.input.sha256 for one in sources}) == 1 else _SEVERAL,
-            outputs=(*others, *(promise.outputs[0] for promise in kept.values())),
-            folder=next((one.folder for one in sources if not is_same_folder(one.folder, folder)), last.folder),
-        )
-
-    def _of_a_changed_input(self, ticket: Ticket, known: Entry, outputs: list[FileRecord]) -> Ticket:
-        """Results that are as this project wrote them are made anew; any other may be somebody's own work, and those of
-        another folder's image of this name are that image's.
-        """
-        assert self.ledger is not None
         name = ticket.job.source.name
-        if not is_same_folder(known.folder, ticket.folder):
-            other = Path(str(known.folder)) / Path(name).name
-            error = OutputError(
-                f"{name} would replace {self.ledger.path_of(outputs[0])}, which was made of {other} and is kept; "
-                "choose another output folder, or replace it with overwrite"
-            )
-            return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
-        for output in outputs:
-            path = self.ledger.path_of(output)
-            if output.found or not holds(path, output):
-                why = "was there before the ledger" if output.found else "was changed, too"
+        for path, origin in there.items():
+            output = None if origin is None else origin.outputs[0]
+            if origin is not None and not is_same_image(ticket, origin):
+                file = Path(origin.folder or "", Path(name if origin.key == ticket.job.key else origin.key).name)
+                what = "was there before the ledger" if origin.outputs[0].found else f"was made of {file}"
+                error = OutputError(
+                    f"{name} would replace {path}, which {what} and is kept; "
+                    "choose another output folder, or replace it with overwrite"
+                )
+            elif output is None or output.found or not holds(path, output):
+                why = "was there before the ledger" if output is None or output.found else "was changed, too"
                 error = OutputError(
                     f"{name} has changed since {path} was made of it, which {why} and is kept; "
                     "move it away, or have it replaced"
                 )
-                return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
+            else:
+                continue
+            return replace(ticket, outcome=Outcome(ticket.job, FAILED, error=error))
         return replace(ticket, settings=replace(ticket.settings, overwrite=True))
 
     def _made_with(self, entry: Entry) -> str | None:
@@ -156,7 +134,7 @@ class Book:
         if self.ledger is None or self.settings.overwrite or not ticket.settings.overwrite or not _is_there(target):
             return
         name = self.ledger.located(target)
-        known = [output for output in ticket.known.outputs if output.path == name] if ticket.known else []
+        known = [origin.outputs[0] for origin in ticket.origins if origin.outputs[0].path == name]
         if not any(holds(target, record) for record in [*known, record_of(whole)]):
             raise already_made(target)
 
@@ -182,9 +160,6 @@ class Book:
         """
         if self.ledger is None or ticket.job.target is None or isinstance(outcome.error, ExistsError):
             return  # whoever made it meanwhile says so
-        entry = self.ledger.entries.get(ticket.job.key)
-        if outcome.status == SKIPPED and entry is not None and entry.status == DONE:
-            return
         with suppress(FileNotFoundError):  # whoever took a result away has it made again
             failed = outcome.status == FAILED
             made = self._failed(ticket, outcome) if failed else self._done(ticket, outcome)
@@ -203,24 +178,20 @@ class Book:
         )
 
     def _failed(self, ticket: Ticket, outcome: Outcome) -> Entry:
-        """With the results of before, which a later input may replace."""
-        known = ticket.known if ticket.known is not None and ticket.known.outputs else None
         return Entry(
             ticket.job.key,
             FAILED,
-            known.input if known else unread_input(ticket),
-            known.outputs if known else (),
-            known.settings if known else None,
-            ticket.settings.seed,
-            round(outcome.seconds, 3),
-            str(outcome.error),
-            folder=known.folder if known else ticket.folder,
+            unread_input(ticket),
+            seed=ticket.settings.seed,
+            seconds=round(outcome.seconds, 3),
+            error=str(outcome.error),
+            folder=ticket.folder,
         )
 
     def _outputs(self, ticket: Ticket, outcome: Outcome) -> tuple[FileRecord, ...]:
         """The results as they are; those that are kept are found, unless the ledger has them as made."""
         assert self.ledger is not None
-        known = ticket.known.outputs if ticket.known else ()
+        known = [origin.outputs[0] for origin in ticket.origins]
         made = {(output.path, output.sha256) for output in known if not output.found}
         records = [record_of(path, self.ledger.located(path)) for path in outcome.written if _is_there(path)]
         for path in outcome.kept:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import tempfile
@@ -13,15 +14,20 @@ from pathlib import Path
 from typing import Any, Callable, Iterator
 
 from .. import errors
+from ..atomic_files import cannot_write
 from ..errors import ImageError, OutputError, PackageError, SRDiffError, one_line
 from ..jobs.sources import Source, is_url
 from ..jobs.targets import Job
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome
 from ..unfinished_files import forget, new_name, remove_leftovers
 from .actor import Row, told
+from .entry import Entry, FileRecord
+from .referee import Referee
 
 # Where a file appears when all of it is there; elsewhere it gets its name by a rename.
 _OBJECT_STORES = frozenset(["s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "oci", "memory"])
+# What a disk of this machine says, and no store that is read from.
+_NO_SPACE = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
 # Files of a block that are under way at once.
 _AT_ONCE = 8
 
@@ -77,17 +83,20 @@ class Place:
         except FileNotFoundError:
             return False
         except Exception as error:
-            raise OutputError(f"{self.url} cannot be written ({one_line(error)}); choose another output") from error
+            raise OutputError(f"{self.url} cannot be written {because(error, 'choose another output')}") from error
         return True
 
     def fetch(self, target: Path) -> None:
-        """Raises ImageError."""
+        """Raises ImageError, or OutputError where the target cannot be written."""
+        _make_folder(target.parent)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             self.files.get_file(self.path, str(target))
         except Exception as error:  # each store has its own
-            reason = "there is none" if isinstance(error, FileNotFoundError) else one_line(error)
-            raise ImageError(f"{self.url} cannot be opened ({reason}); give an image file that you may read") from error
+            if isinstance(error, OSError) and error.errno in _NO_SPACE:
+                raise cannot_write(target.parent, error) from error
+            told = FileNotFoundError("there is none") if isinstance(error, FileNotFoundError) else error
+            why = because(told, "give an image file that you may read")
+            raise ImageError(f"{self.url} cannot be opened {why}") from error
 
     def put(self, source: Path, overwrite: bool) -> None:
         """A file's content under this name, whole or not at all.
@@ -111,20 +120,30 @@ class Place:
                     if self.files.exists(whole.path):
                         self.files.rm(whole.path)
         except Exception as error:
-            raise OutputError(f"{self.url} cannot be written ({one_line(error)}); choose another output") from error
+            raise OutputError(f"{self.url} cannot be written {because(error, 'choose another output')}") from error
 
 
-def made_here(rows: list[Row], settings: JobSettings, make: Callable[[list[Row]], Iterator[Row]]) -> Iterator[Row]:
+def because(error: Exception, advice: str) -> str:
+    """A store's own words, and what to do: what is neither a name nor a right that is missing may pass by itself."""
+    kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+    again = "" if isinstance(error, (FileNotFoundError, PermissionError)) else "run once more, or "
+    return f"({kind}{one_line(error)}); {again}{advice}"
+
+
+def made_here(
+    rows: list[Row], settings: JobSettings, referee: Referee, make: Callable[[list[Row]], Iterator[Row]]
+) -> Iterator[Row]:
     """What :class:`srdiff.batch.actor.Worker` makes of rows some of whose paths are URLs.
 
     The inputs are fetched side by side, and results put while others are made.
 
     Args:
+        referee: of the batch; told what is about to be put.
         make: gets rows with paths of this machine, and gives theirs in any order.
     """
     with _own_folder() as folder, ThreadPoolExecutor(_AT_ONCE) as pool:
         places = [folder / str(number) for number in range(len(rows))]
-        errands = list(pool.map(partial(_Errand, settings=settings), rows, places))
+        errands = list(pool.map(partial(_Errand, settings=settings, referee=referee), rows, places))
         open_ones = {errand.row["output"]: errand for errand in errands if errand.told is None}
         putting = [
             pool.submit(open_ones[made["output"]].finish, made)
@@ -142,8 +161,9 @@ class _Errand:
         told: what came of it without any work; None where it is to be made.
     """
 
-    def __init__(self, row: Row, folder: Path, settings: JobSettings) -> None:
+    def __init__(self, row: Row, folder: Path, settings: JobSettings, referee: Referee) -> None:
         self.row = dict(row)
+        self._referee = referee
         self.told: Row | None = None
         self._asked = row
         self._detail: dict[str, Any] = json.loads(row["detail"]) if row.get("detail") else {}
@@ -171,7 +191,7 @@ class _Errand:
             image.fetch(Path(self.row["input"]))
 
     def _prepare_results(self, target: Place, image: Place | None, folder: Path, settings: JobSettings) -> None:
-        folder.mkdir(parents=True)
+        _make_folder(folder)
         self.row["output"] = str(folder / target.name)
         if self._detail:
             self.row["detail"] = json.dumps({**self._detail, "folder": str(folder), "there": []})
@@ -193,6 +213,7 @@ class _Errand:
             for result in json.loads(made["detail"])["written"]:
                 place = self._results.get(result)
                 if place is not None and place.url not in self._kept:
+                    self._referee.promise(Entry(place.url, DONE, outputs=(_at(place.url),)))
                     place.put(Path(result), self._overwrite)
         except OutputError as error:
             return self._as_row(FAILED, error)
@@ -201,7 +222,8 @@ class _Errand:
     def _as_row(self, status: str, error: SRDiffError | None = None, made: Row | None = None) -> Row:
         """With the names that were asked for."""
         before = self._detail.get("there")
-        left = [url for url in self._kept if before is not None and url not in before]  # by a worker that died
+        new = [url for url in self._kept if before is not None and url not in before]
+        left = [url for url in new if self._referee.promised(_at(url))]  # by a worker that died
         job = Job(Source(None), None, "", key=str(self._asked.get("key") or self._asked["input"]))
         row = told(Outcome(job, status, error=error), None) if made is None else dict(made)
         detail = json.loads(row["detail"])
@@ -218,13 +240,29 @@ class _Errand:
 
 @contextmanager
 def _own_folder() -> Iterator[Path]:
-    """Of this machine, for a while; one that a killed process left goes with the next."""
-    among = Path(tempfile.gettempdir())
+    """Of this machine, for a while, and made with the first file in it; one that a killed process left goes with the
+    next."""
+    try:
+        among = Path(tempfile.gettempdir())
+    except FileNotFoundError:  # nothing can be written in any, which the first file there tells
+        among = Path.cwd()
     remove_leftovers(among)
     folder = among / new_name()
-    folder.mkdir()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         forget(folder.name)
+
+
+def _at(url: str) -> FileRecord:
+    """A result there, whatever its content: to compare that it would have to be fetched."""
+    return FileRecord(url, None, 0, 0)
+
+
+def _make_folder(folder: Path) -> None:
+    """Raises OutputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error

@@ -8,14 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import ImageError, OptionError, OutputError, SRDiffError, one_line
+from ..errors import ImageError, OptionError, OutputError, SRDiffError
 from ..jobs.sources import LEDGER_STEM, find_sources, is_url
 from ..jobs.targets import DEFAULT_FORMAT, finished
 from ..jobs.work import JobSettings
 from ..photo.formats import readable_suffixes
 from ..photo.write import FORMATS, format_of
 from .actor import Row
-from .cloud import Place
+from .cloud import Place, because
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def rows_of(images: list[str], output: str | None, settings: JobSettings, suffix
             "folder": folder,
             "overwrite": settings.overwrite,
             "there": [result for result in results if result.rpartition("/")[2] in there],
-            "known": None,
+            "origins": [],
             "problem": problem and [type(problem).__name__, str(problem)],
         }
         target = _joined(folder, name)
@@ -85,7 +85,7 @@ def _found(name: str, suffix: str) -> list[_Image]:
         entries = place.files.ls(place.path, detail=True)
     except Exception as error:  # each store has its own
         raise ImageError(
-            f"{name} cannot be looked into ({one_line(error)}); give a file or folder that you may read"
+            f"{name} cannot be looked into {because(error, 'give a file or folder that you may read')}"
         ) from error
     files = sorted(str(entry["name"]).rpartition("/")[2] for entry in entries if entry["type"] == "file")
     images = [
@@ -128,7 +128,7 @@ def _names_in(folder: str) -> set[str]:
     except FileNotFoundError:
         return set()
     except Exception as error:
-        raise OutputError(f"{folder} cannot be looked into ({one_line(error)}); choose another output") from error
+        raise OutputError(f"{folder} cannot be looked into {because(error, 'choose another output')}") from error
 
 
 def _trimmed(url: str) -> str:

@@ -9,6 +9,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from ..errors import SRDiffError
 from .book import Book
+from .entry import Entry, FileRecord
 from .ledger import Ledger
 from .pins import Pins
 from .referee import Referee
@@ -22,14 +23,13 @@ def referee_here(book: Book | None = None) -> Referee:
         ledger = book.ledger.path.absolute()
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, scheduling_strategy=here)(Referee).remote(ledger)
-    return FarReferee(actor, ledger is not None)
+    return FarReferee(actor)
 
 
 class FarReferee(Referee):
     """The batch's referee, asked by its workers."""
 
-    def __init__(self, actor: Any, keeps: bool) -> None:
-        self.keeps = keeps
+    def __init__(self, actor: Any) -> None:
         self._actor = actor
 
     def agree(self, pins: Pins) -> Pins:
@@ -50,8 +50,11 @@ class FarReferee(Referee):
     def refusal(self) -> SRDiffError | None:
         return _asked(self._actor.refusal.remote())
 
-    def promise(self, line: bytes) -> None:
-        _asked(self._actor.promise.remote(line))
+    def promise(self, entry: Entry) -> None:
+        _asked(self._actor.promise.remote(entry))
+
+    def promised(self, file: FileRecord) -> bool:
+        return bool(_asked(self._actor.promised.remote(file)))
 
     def begin(self, names: list[str]) -> list[str]:
         return _asked(self._actor.begin.remote(names))

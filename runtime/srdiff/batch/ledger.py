@@ -5,89 +5,27 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..file_hash import sha256_of
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
-from ..jobs.work import DONE, FAILED
+from ..jobs.work import DONE
 from ..looking import is_folder
+from .entry import Entry, FileRecord
 from .lines import HEADER_KEY, Pen, read_lines
 from .pins import Pins, fingerprint
 
 # Seconds by which an entry is later than the one before it, at least.
 _TICK = 0.001
-# Seconds since 1970 that no clock says, and up to which ticks can be told apart.
-_NEVER = 1e11
 
 
-@dataclass(frozen=True)
-class FileRecord:
-    """A file as it was.
-
-    Attributes:
-        path: of a result, relative to the ledger's folder where it lies within; empty for an input, which the entry's
-            key names.
-        sha256: hexadecimal; None of an input that could not be read, or that changed meanwhile.
-        size, mtime_ns: in bytes and nanoseconds; who has both is taken for unchanged without reading it.
-        found: a result that was there before, and so may be somebody's own.
-    """
-
-    path: str
-    sha256: str | None
-    size: int
-    mtime_ns: int
-    found: bool = False
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What came of one image, the last time it was tried.
-
-    Attributes:
-        key: what the image is called in its batch, whatever machine reads it.
-        status: ``done`` or ``failed``.
-        input: what the outputs were made of, or what failed; None where there is no such file.
-        outputs: the results, all there; of a failure those of before, if any.
-        settings: fingerprint of the pins they were made with; None where all were found.
-        seed: of the noise.
-        seconds: of work.
-        error: of a failure, one sentence.
-        finished: seconds since 1970, and within a ledger later than what it says of the key before, whatever the clock
-            says; of two ledgers' entries with one key the later counts.
-        folder: of the input, without links; a file of the same key in another folder is another image. None of entries
-            that do not say.
-    """
-
-    key: str
-    status: str
-    input: FileRecord | None = None
-    outputs: tuple[FileRecord, ...] = ()
-    settings: str | None = None
-    seed: int = 0
-    seconds: float = 0.0
-    error: str | None = None
-    finished: float = field(default_factory=time.time)
-    folder: str | None = None
-
-    def to_line(self) -> bytes:
-        data = {name: value for name, value in asdict(self).items() if value not in (None, ())}
-        return json.dumps(data).encode() + b"\n"
-
-    @classmethod
-    def from_data(cls, data: dict[str, Any]) -> Entry:
-        """Raises KeyError, TypeError or ValueError for what is no entry."""
-        values = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
-        values["input"] = FileRecord(**values["input"]) if "input" in values else None
-        values["outputs"] = tuple(FileRecord(**output) for output in values.get("outputs", ()))
-        if values["status"] not in (DONE, FAILED) or not isinstance(values["key"], str):
-            raise ValueError("it has a key that is no text, or another status")
-        if "finished" in values and not 0 <= values["finished"] < _NEVER:
-            raise ValueError("it has a time that never is")
-        return cls(**values)
+def _apart(entry: Entry) -> list[tuple[str, Entry]]:
+    """An entry's results by path, each as an entry of its own."""
+    if len(entry.outputs) == 1:  # of a million images most, which need not be there twice
+        return [(entry.outputs[0].path, entry)]
+    return [(output.path, replace(entry, outputs=(output,))) for output in entry.outputs]
 
 
 def ledger_in(folder: Path) -> Path:
@@ -103,43 +41,50 @@ class Notes:
 
     Attributes:
         entries: by key, the latest of each.
-        promises: by key, entries of one result each, which was about to get its name. Whoever did not live to say that
-            it has it left them; the file with that content is as good as one that the key's entry has.
+        results: by path, an entry of this one result, which is the latest that has it, whatever its key.
+        promises: by path, entries of this one result, later than that, which was about to get its name. Whoever did not
+            live to say that it has it left them; the file with that content is as good as the one of ``results``.
         pins: by fingerprint, of all runs that are known.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.entries: dict[str, Entry] = {}
+        self.results: dict[str, Entry] = {}
         self.promises: dict[str, list[Entry]] = {}
-        self._done: dict[str, float] = {}  # when a key's last entry of that status was
         self.pins: dict[str, Pins] = {}
 
     def promise(self, entry: Entry, pins: Pins | None = None) -> None:
         """Note that a file with this content is about to get its name; ``entry`` has it as its output."""
-        self.promises.setdefault(entry.key, []).append(self._later(entry))
+        for path, one in _apart(self._later(entry)):
+            self.promises.setdefault(path, []).append(one)
 
     def append(self, entry: Entry, pins: Pins | None = None) -> None:
         """Note an entry."""
         entry = self._later(entry)
         self.entries[entry.key] = entry
         if entry.status == DONE:
-            self._settle(entry.key, entry.finished)
+            for path, one in _apart(entry):
+                self._settle(path, one)
 
     def _later(self, entry: Entry) -> Entry:
-        """Dated after all that is known of the key: a clock that was ahead once must not outdo what comes of it."""
-        known = self.entries.get(entry.key)
-        before = [*([] if known is None else [known]), *self.promises.get(entry.key, ())]
-        latest = max((one.finished for one in before), default=entry.finished - _TICK)
+        """Dated after all that is known of the key and the results: a clock that was ahead once must not outdo what
+        comes of them."""
+        before = [self.entries.get(entry.key)]
+        for output in entry.outputs:
+            before += [self.results.get(output.path), *self.promises.get(output.path, ())]
+        latest = max((one.finished for one in before if one is not None), default=entry.finished - _TICK)
         return entry if entry.finished > latest else replace(entry, finished=latest + _TICK)
 
-    def _settle(self, key: str, done: float = 0.0) -> None:
-        """Forget the promises of a key that an entry, done at that time or before, is later than."""
-        self._done[key] = max(done, self._done.get(key, 0.0))
-        if key in self.promises:
-            self.promises[key] = [one for one in self.promises[key] if one.finished > self._done[key]]
-            if not self.promises[key]:
-                del self.promises[key]
+    def _settle(self, path: str, result: Entry | None) -> None:
+        """Take note of a result, and forget the promises that what is known of its path is later than."""
+        known = self.results.get(path)
+        if result is not None and (known is None or known.finished <= result.finished):
+            self.results[path] = known = result
+        if known is not None and path in self.promises:
+            self.promises[path] = [one for one in self.promises[path] if one.finished > known.finished]
+            if not self.promises[path]:
+                del self.promises[path]
 
     def merge(self, other: Notes) -> None:
         """Note what others noted, for whom nothing but the time tells what came last."""
@@ -147,10 +92,16 @@ class Notes:
             known = self.entries.get(key)
             if known is None or known.finished <= entry.finished:
                 self.entries[key] = entry
-        for key, promises in other.promises.items():
-            self.promises.setdefault(key, []).extend(promises)
-        for key in {*other.entries, *other.promises}:
-            self._settle(key, other._done.get(key, 0.0))
+        for path, promises in other.promises.items():
+            self.promises.setdefault(path, []).extend(promises)
+        for path in {*other.results, *other.promises}:
+            self._settle(path, other.results.get(path))
+
+    def origin(self, path: Path) -> Entry | None:
+        """What a result that is there is known by: the last promise that it keeps, or the entry that has it."""
+        name = self.located(path)
+        kept = [one for one in self.promises.get(name, ()) if holds(path, one.outputs[0])]
+        return max(kept, key=lambda one: one.finished) if kept else self.results.get(name)
 
     def located(self, path: Path) -> str:
         """A result's path as an entry has it."""
@@ -200,7 +151,7 @@ class Ledger(Notes):
         for data in read_lines(file):
             if data is None:
                 self.torn += 1
-            elif "pins" in data:
+            elif isinstance(data.get("pins"), dict):
                 self.pins[fingerprint(data["pins"])] = data["pins"]
                 if file == self.path:
                     self.own_pins.append(data["pins"])
@@ -220,8 +171,9 @@ class Ledger(Notes):
     @property
     def threads(self) -> int | None:
         """That all runs had; None where there was none, or they differ."""
-        found = {pins.get("threads") for pins in self.pins.values()}
-        return found.pop() if len(found) == 1 else None
+        found = [pins.get("threads") for pins in self.pins.values()]
+        alike = found and isinstance(found[0], int) and found.count(found[0]) == len(found)
+        return found[0] if alike else None
 
     def append(self, entry: Entry, pins: Pins | None = None) -> None:
         """Write an entry down, and what it was made with where the file does not say yet. From any thread.
@@ -271,6 +223,13 @@ def promise_line(entry: Entry) -> bytes:
 def pins_line(pins: Pins) -> bytes:
     """What says what a fingerprint stands for."""
     return json.dumps({"pins": pins}).encode() + b"\n"
+
+
+def holds(path: Path, record: FileRecord) -> bool:
+    """Whether a file has the content that is recorded."""
+    with suppress(OSError):
+        return record.sha256 is not None and sha256_of(path) == record.sha256
+    return False
 
 
 def record_of(path: Path, name: str = "", found: bool = False) -> FileRecord:

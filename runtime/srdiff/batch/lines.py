@@ -14,6 +14,8 @@ from ..errors import OptionError, OutputError
 
 HEADER_KEY = "srdiff_ledger"
 HEADER = b'{"srdiff_ledger": 1}\n'
+# What an editor may put before the first line.
+_MARK = b"\xef\xbb\xbf"
 # Bytes of a line that are looked at to tell whether it is a torn header: a foreign file may be one line of gigabytes.
 _LOOK = 1 << 16
 
@@ -65,10 +67,10 @@ def read_lines(file: Path) -> Iterator[dict[str, Any] | None]:
                 raise OptionError(f"{file} is no ledger of this project; name another file as ledger")
             stream.seek(0)
             for line in stream:
-                if line == b"\n":  # two processes ended one line
+                if not line.strip():  # two processes ended one line
                     continue
                 try:
-                    data = json.loads(line.decode())
+                    data = json.loads(line.decode("utf-8-sig"))
                 except (ValueError, RecursionError):
                     data = None
                 yield data if isinstance(data, dict) else None
@@ -97,12 +99,18 @@ def _has_header(stream: BinaryIO) -> bool | None:
     """Whether the first line is there; None for a file that is no ledger. Before it, or in its place, may be torn ones,
     of which the machine's end left some or none on the disk."""
     while True:
-        line = stream.readline(_LOOK)
+        line = _plain(stream.readline(_LOOK))
         if not line or line == HEADER:
             return bool(line)
         start = line.rstrip(b"\n")
         if not start or not HEADER.startswith(start.rstrip(b"\0")):
             return None
+
+
+def _plain(line: bytes) -> bytes:
+    """Without what an editor has put there."""
+    line = line[len(_MARK) :] if line.startswith(_MARK) else line
+    return line.replace(b"\r\n", b"\n")
 
 
 def _put(file: int, lines: bytes) -> None:

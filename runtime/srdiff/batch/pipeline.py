@@ -22,7 +22,7 @@ from .book import Book
 from .ticket import Ticket
 
 # Bytes of results that may wait to be written before the engines wait for them.
-ROOM = 256 << 20
+BUDGET = 256 << 20
 # Images beyond those being computed that may be read already; each is a sixteenth of its result.
 AHEAD = 2
 
@@ -59,7 +59,7 @@ class Pipeline:
         self.free: Queue[Upscaler] = Queue()
         for upscaler in upscalers:
             self.free.put(upscaler)
-        self.room = Room(ROOM)
+        self.budget = Budget(BUDGET)
         self._stop = threading.Event()
         self._depth = len(upscalers) + AHEAD
         self._readers, self._engines = (ThreadPoolExecutor(len(upscalers)) for _ in range(2))
@@ -129,7 +129,7 @@ class _Passage:
 
     def _results(self, ticket: Ticket, piece: Piece, upscaler: Upscaler) -> None:
         pipeline = self._pipeline
-        pipeline.room.take(0)
+        pipeline.budget.take(0)
         with pipeline.watching(self._job) as show:
 
             def watch(progress: Progress) -> None:
@@ -137,7 +137,7 @@ class _Passage:
                 show(progress)
 
             for target, result in piece.results(upscaler, watch):
-                pipeline.room.take(result.pixels.nbytes)
+                pipeline.budget.take(result.pixels.nbytes)
                 with self._lock:
                     self._open += 1
                 pipeline.writers.submit(self._write, ticket, piece, upscaler, target, result)
@@ -147,7 +147,7 @@ class _Passage:
             try:
                 piece.write(target, result)
             finally:
-                self._pipeline.room.give(result.pixels.nbytes)
+                self._pipeline.budget.give(result.pixels.nbytes)
             self._leave(ticket, piece, upscaler)
 
     def _leave(self, ticket: Ticket, piece: Piece, upscaler: Upscaler) -> None:
@@ -172,7 +172,7 @@ class _Passage:
                     self.future.set_exception(error)
 
 
-class Room:
+class Budget:
     """Bytes that may be held at once; a larger piece goes alone."""
 
     def __init__(self, size: int) -> None:

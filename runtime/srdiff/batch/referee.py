@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import SRDiffError
-from .ledger import pins_line
+from .entry import Entry, FileRecord
+from .ledger import pins_line, promise_line
 from .lines import Pen
 from .pins import Pins
 
@@ -14,14 +15,11 @@ class Referee:
     """One for all workers of a batch; what asks it from elsewhere has the same methods.
 
     Args:
-        ledger: where promises are written; None writes none.
-
-    Attributes:
-        keeps: whether promises are written.
+        ledger: where promises are written; None only keeps them in mind.
     """
 
     def __init__(self, ledger: Path | None = None) -> None:
-        self.keeps = ledger is not None
+        self._promised: set[tuple[str, str | None]] = set()
         self._pen = None if ledger is None else Pen(ledger)
         self._pins: Pins | None = None
         self._refusal: SRDiffError | None = None
@@ -61,14 +59,19 @@ class Referee:
     def refusal(self) -> SRDiffError | None:
         return self._refusal
 
-    def promise(self, line: bytes) -> None:
-        """Write down what :func:`srdiff.batch.ledger.promise_line` made.
+    def promise(self, entry: Entry) -> None:
+        """Note that a file with this content is about to get its name; ``entry`` has it as its output.
 
         Raises:
             OutputError: the ledger cannot be written.
         """
         if self._pen is not None:
-            self._pen.write(line)
+            self._pen.write(promise_line(entry))
+        self._promised.update((output.path, output.sha256) for output in entry.outputs)
+
+    def promised(self, file: FileRecord) -> bool:
+        """Whether a worker of this batch was about to give a file of this content this name."""
+        return (file.path, file.sha256) in self._promised
 
     def begin(self, names: list[str]) -> list[str]:
         """Those that were begun before and never ended: a worker went while it was at some of them."""

@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..file_hash import sha256_of
 from ..jobs.identity import same_file
 from ..jobs.targets import Job
 from ..jobs.work import JobSettings, Outcome
-from .ledger import Entry, FileRecord, record_of
+from .entry import Entry, FileRecord
+from .ledger import holds, record_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Ticket:
         settings: to do it with; results of an input that has changed since are replaced.
         size, mtime_ns: of the input before it is read; None where it is no plain file.
         outcome: known without work; the job is not to be done then.
-        known: what the ledger says of the image.
+        origins: what the ledger says of the results that are there, each as an entry of its own.
         folder: of the input, without links, for the ledger.
     """
 
@@ -31,7 +31,7 @@ class Ticket:
     size: int | None = None
     mtime_ns: int | None = None
     outcome: Outcome | None = None
-    known: Entry | None = None
+    origins: tuple[Entry, ...] = ()
     folder: str | None = None
 
 
@@ -63,15 +63,22 @@ def unread_input(ticket: Ticket) -> FileRecord | None:
     return FileRecord("", None, ticket.size, ticket.mtime_ns)
 
 
-def is_unchanged(ticket: Ticket, known: Entry) -> bool:
-    """Whether the input is what it was; one that is gone counts as such, since its results stay good."""
-    path, file = ticket.job.source.path, known.input
+def is_unchanged(ticket: Ticket, origin: Entry) -> bool:
+    """Whether the input is what a result was made of; one that is gone counts as such, since its results stay good."""
+    path, file, same = ticket.job.source.path, origin.input, is_same_image(ticket, origin)
     if path is None or file is None or ticket.size is None:
-        return True
+        return same
     as_it_was = file.sha256 is not None and (ticket.size, ticket.mtime_ns) == (file.size, file.mtime_ns)
-    if as_it_was and is_same_folder(known.folder, ticket.folder):
-        return True
-    return ticket.size == file.size and holds(path, file)
+    return (same and as_it_was) or (ticket.size == file.size and holds(path, file))
+
+
+def is_same_image(ticket: Ticket, origin: Entry) -> bool:
+    """Whether a result was made of the job's own file, whatever that was called from where it was named. Entries that
+    do not say are taken to be of the folder at hand."""
+    if Path(origin.key).name != Path(ticket.job.key).name:
+        return False
+    known, folder = origin.folder, ticket.folder
+    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
 
 
 def folder_of(job: Job) -> str | None:
@@ -79,15 +86,3 @@ def folder_of(job: Job) -> str | None:
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
         return None if job.source.path is None else str(job.source.path.parent.resolve())
     return None
-
-
-def is_same_folder(known: str | None, folder: str | None) -> bool:
-    """Entries that do not say are taken to be of the folder at hand."""
-    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
-
-
-def holds(path: Path, record: FileRecord) -> bool:
-    """Whether a file has the content that is recorded."""
-    with suppress(OSError):
-        return record.sha256 is not None and sha256_of(path) == record.sha256
-    return False

@@ -32,7 +32,7 @@ class Rectangle(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class Part(click.ParamType):
+class ShardType(click.ParamType):
     """``I/N`` as a Shard."""
 
     name = "I/N"
@@ -96,7 +96,9 @@ _OPTIONS = (
         help="Note each image in this file; a rerun makes what is missing, changed or failed.  "
         "[default: for folders, srdiff-ledger.jsonl beside the results]",
     ),
-    click.option("--shard", type=Part(), help="Of N parts of the images only part I, from 0; machines need no more."),
+    click.option(
+        "--shard", type=ShardType(), help="Of N parts of the images only part I, from 0; machines need no more."
+    ),
     click.option(
         "--ray",
         metavar="auto|ADDRESS",

@@ -50,11 +50,9 @@ class Teller:
 
     def found(self, found: Found, recursive: bool) -> None:
         """What of the inputs is not read, and why."""
-        if found.results:
-            count = len(found.results)
-            self._say(
-                f"left out, as results of other inputs: {found.results[0]}{f' and {count - 1} more' * (count > 1)}"
-            )
+        for why, paths in (("results of other inputs", found.results), ("they cannot be looked into", found.closed)):
+            if paths:
+                self._say(f"left out, as {why}: {paths[0]}{f' and {len(paths) - 1} more' * (len(paths) > 1)}")
         if found.left_out:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(found.left_out.items()))
             advice = " (--recursive takes folders)" if found.left_out["folder"] and not recursive else ""

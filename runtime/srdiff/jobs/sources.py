@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Iterable
 
 from ..errors import ImageError, OptionError, SRDiffError
+from ..looking import is_file, is_folder
 from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
 from .identity import Identity, identity
@@ -17,6 +21,8 @@ from .identity import Identity, identity
 STREAM = "-"
 # What batches write beside their results.
 LEDGER_STEM, LEDGER_SUFFIX = "srdiff-ledger", ".jsonl"
+# Of a ledger, what is looked at to tell whose results lie beside it.
+_LINES, _LINE_BYTES = 100, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -46,11 +52,13 @@ class Found:
         sources: the images, those of a folder in the order of their names.
         results: files that are this tool's own results, and so are not read.
         left_out: how many entries of folders are not read, by kind: ``HEIC``, ``camera raw``, ``folder``, …
+        closed: folders in folders that cannot be looked into.
     """
 
     sources: list[Source] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    closed: list[Path] = field(default_factory=list)
 
 
 def is_url(name: Path | str) -> bool:
@@ -78,13 +86,13 @@ def find_sources(
     Args:
         suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
             of the same folder is among the images; alone it is an image. So are those in a folder p_x4 with a ledger
-            beside the folder p.
+            beside the folder p, and in one whose ledger has inputs of elsewhere in the folder that is looked through.
         recursive: take folders in folders, too; links to folders are not followed.
         all_frames: take every frame or page of a file that has several, as sources of their own.
         output: where results go; what lies there, in a folder that is looked through, is a result.
 
     Raises:
-        ImageError: a folder cannot be read or holds no image.
+        ImageError: a folder that is named cannot be read or holds no image.
         OptionError: an input is empty or a URL, or all frames are wanted of standard input, which can be read only
             once.
     """
@@ -132,12 +140,14 @@ class _Look:
         found: notes what of them is not read.
         output: of the results.
         recursive, suffix: see :func:`find_sources`.
+        root: the folder that was named, without links.
     """
 
     found: Found
     recursive: bool
     suffix: str
     output: Identity | None
+    root: Path = Path()
 
     def named(self, text: str) -> list[Source]:
         """What one argument stands for."""
@@ -148,14 +158,18 @@ class _Look:
         try:
             if not path.is_dir():
                 return [Source(path)]
-            files = self._files(path)
+            files = replace(self, root=path.resolve())._files(path)
         except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: a circle of links, before Python 3.13
             reason = getattr(error, "strerror", None) or error
             raise ImageError(
                 f"{text} cannot be looked into ({reason}); give a file or folder that you may read"
             ) from error
         if not files:
-            counts = {**self.found.left_out, "result of earlier runs": len(self.found.results)}
+            counts = {
+                **self.found.left_out,
+                "result of earlier runs": len(self.found.results),
+                "folder that cannot be looked into": len(self.found.closed),
+            }
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items()) if count)
             but = f" that is read here, but {kinds}" if kinds else ""
             raise ImageError(f"{path} holds no image{but}; give a folder with some, or a file")
@@ -172,9 +186,9 @@ class _Look:
                 if not self.recursive or entry.is_symlink():
                     left_out["folder"] += 1
                 elif self._holds_results(entry):
-                    self.found.results += replace(self, found=Found())._files(entry)
+                    self.found.results += replace(self, found=Found())._within(entry)
                 else:
-                    files += self._files(entry)
+                    files += self._within(entry)
             elif entry.is_symlink() and not entry.exists():
                 left_out["broken link"] += 1
             elif not entry.is_file():
@@ -185,9 +199,34 @@ class _Look:
                 left_out[unread_kind(entry) or "other"] += 1
         return files
 
+    def _within(self, folder: Path) -> list[Path]:
+        """As :meth:`_files`, of a folder that nobody named: one that is closed, or goes meanwhile, costs no other."""
+        try:
+            return self._files(folder)
+        except OSError:
+            self.found.closed.append(folder)
+            return []
+
     def _holds_results(self, folder: Path) -> bool:
-        """Whether results go there, or went there from the folder beside it."""
+        """Whether results go there, or went there from the folder beside it, or from elsewhere below the root."""
         if identity(folder) == self.output:
             return True
+        ledgers = [path for path in folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}") if is_file(path)]
         beside = folder.name[: -len(self.suffix)] if self.suffix and folder.name.endswith(self.suffix) else ""
-        return bool(beside) and (folder.parent / beside).is_dir() and any(folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}"))
+        if ledgers and beside and is_folder(folder.parent / beside):
+            return True
+        above = [{Path(name), *Path(name).parents} for ledger in ledgers for name in _folders_of_inputs(ledger)]
+        return any(self.root in ones for ones in above) and not any(folder.resolve() in ones for ones in above)
+
+
+def _folders_of_inputs(ledger: Path) -> set[str]:
+    """Those that its first lines name."""
+    names = set()
+    with suppress(OSError), ledger.open("rb") as file:
+        for line in islice(iter(lambda: file.readline(_LINE_BYTES), b""), _LINES):
+            with suppress(ValueError, RecursionError):
+                data = json.loads(line.decode("utf-8-sig"))
+                folder = data.get("folder") if isinstance(data, dict) else None
+                if isinstance(folder, str):
+                    names.add(folder)
+    return names

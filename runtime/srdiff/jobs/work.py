@@ -24,7 +24,7 @@ from ..resize import bicubic
 from ..samplers import Sampler
 from ..standard_streams import input_bytes, output_bytes
 from ..upscaler import Upscaler
-from ..whole import whole
+from ..whole import keep_whole, whole
 from .targets import Job, finished
 
 DONE, SKIPPED, FAILED = "done", "skipped", "failed"
@@ -44,7 +44,7 @@ class Crop:
 
     def __post_init__(self) -> None:
         for name, least in (("left", 0), ("top", 0), ("width", 1), ("height", 1)):
-            whole(f"crop's {name}", getattr(self, name), least)
+            keep_whole(self, name, least, of="crop's ")
 
     def apply(self, photo: Photo) -> Photo:
         height, width = photo.pixels.shape[:2]
@@ -63,7 +63,7 @@ class JobSettings:
     """How images are made; the same for every image of a batch.
 
     Attributes:
-        seed: of every image.
+        seed: of every image, 0 to 2**64 - 1.
         sampler: None takes the bundle's default preset.
         wanted: how many results, and what is made of them.
         crop: take this part of each input only.
@@ -73,6 +73,9 @@ class JobSettings:
         quality: of lossy formats, 1 to 100; None is the format's default here.
         max_pixels: larger inputs are refused before they are decoded.
         overwrite: replace results that exist.
+
+    Raises:
+        OptionError: a number is outside what it may be, or scale and size are both given.
     """
 
     seed: int = 0
@@ -88,13 +91,24 @@ class JobSettings:
     def __post_init__(self) -> None:
         if self.scale is not None and self.size is not None:
             raise OptionError("scale and size both say how large the result is; leave out one of them")
+        keep_whole(self, "seed", 0, 2**64 - 1)
         if self.scale is not None:
-            whole("scale", self.scale, 1)
-        for side, length in zip(("width", "height"), self.size or ()):
-            whole(f"size's {side}", length, 1)
+            keep_whole(self, "scale", 1)
+        if self.size is not None:
+            object.__setattr__(self, "size", _sides(self.size))
         if self.quality is not None:
-            whole("quality", self.quality, 1, 100)
-        whole("max_pixels", self.max_pixels, 1)
+            keep_whole(self, "quality", 1, 100)
+        keep_whole(self, "max_pixels", 1)
+        object.__setattr__(self, "overwrite", bool(self.overwrite))
+
+
+def _sides(size: Any) -> tuple[int, int]:
+    """A size as plain numbers; raises OptionError."""
+    try:
+        width, height = size
+    except (TypeError, ValueError):
+        raise OptionError(f"size is {size!r}; it must be a width and a height") from None
+    return whole("size's width", width, 1), whole("size's height", height, 1)
 
 
 @dataclass(frozen=True)
