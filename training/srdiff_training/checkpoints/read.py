@@ -7,6 +7,7 @@ from typing import Dict
 
 import numpy as np
 
+from srdiff.bundle import MANIFEST_NAME
 from srdiff.errors import CheckpointError
 
 from .foreign_files import HEAD, foreign_kind
@@ -48,7 +49,7 @@ def read_file(path: Path) -> FileContent:
 
 
 def _head(path: Path) -> bytes:
-    if (path / "manifest.json").is_file():
+    if (path / MANIFEST_NAME).is_file():
         raise CheckpointError(f"{path} is a bundle, made from a checkpoint; give the checkpoint")
     if not path.is_file():
         raise CheckpointError(f"{path} is not a file; give the path of a checkpoint")
