@@ -236,7 +236,12 @@ def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path:
         ({"distil": {"objective": "copy"}}, "choose one of adversarial, regress"),
         ({"distil": {"l2": 1}}, r"unknown key distil\.l2"),
         ({"distil": {"l1": 0, "consistency": 0, "perceptual": 0}}, "nothing is left to learn"),
-        ({"distil": {"adversarial": -1}}, r"distil\.adversarial is -1\.0; it must not be negative"),
+        ({"distil": {"adversarial": -1}}, r"distil\.adversarial is -1\.0; it must be from 0 to 3\.4e\+38"),
+        ({"distil": {"l1": 1e39}}, r"distil\.l1 is 1e\+39; it must be from 0"),
+        (
+            {"distil": {"fidelity_batches": 1}, "patch": 16, "network": {"unet_mults": [1, 2]}},
+            r"patch is 16 and distil\.fidelity_batches 1; the dial is",
+        ),
         ({"distil": {"blocks": 1}}, r"distil\.blocks is 1\.0 and the inputs have none; set degradation=photo"),
         ({"timesteps": 10}, r"more than the 10 timesteps"),
         ({"encoder_from": "x"}, "encoder_from is for the stage srdiff"),

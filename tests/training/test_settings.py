@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from srdiff.errors import OptionError
+from srdiff.schedule import BETAS, MAX_TIMESTEPS
+from srdiff_training.model.stored_recipe import MAX_RES_RESCALE, RES_RESCALE, StoredRecipe
 from srdiff_training.run.settings_file import CONFIGS, load_settings, settings_from
 
 PLACES = ["data=photos", "output=run"]
@@ -39,6 +42,17 @@ def test_changes_have_the_last_word(tmp_path: Path) -> None:
     assert settings.freeze_encoder is False
 
 
+@pytest.mark.parametrize("schedule", BETAS)
+@pytest.mark.parametrize("timesteps", [100, 10_001, MAX_TIMESTEPS])
+def test_what_is_trained_on_can_be_read(schedule: str, timesteps: int) -> None:
+    """The longest schedule and the largest factor of settings are those of the checkpoint that comes of them."""
+    changes = [f"schedule={schedule}", f"timesteps={timesteps}", f"res_rescale={MAX_RES_RESCALE}"]
+    settings = load_settings("srdiff", "small", [*PLACES, *changes])
+    betas = np.asarray(settings.noise_schedule.betas, np.float32)
+    stored = StoredRecipe(Path("x"), {"betas": betas, RES_RESCALE: np.float32([settings.res_rescale])})
+    assert (stored.schedule, stored.res_rescale) == (settings.noise_schedule, settings.res_rescale)
+
+
 def test_validation_takes_no_more_steps_than_there_are() -> None:
     with pytest.raises(OptionError, match="validate_steps is 10 of 8 timesteps; set validate_steps to at most 8"):
         load_settings("srdiff", "small", [*PLACES, "timesteps=8", "val=set5"])
@@ -61,6 +75,12 @@ def test_whole_numbers_stay_whole() -> None:
         ("batch=0", "batch is 0; it must be at least 1"),
         ("freeze_encoder=1", "freeze_encoder is 1; it must be true or false"),
         ("learning_rate=-1", "learning_rate is -1.0; it must be positive"),
+        ("learning_rate=1e39", "learning_rate is 1e+39; it must be positive, and at most 3.4e+38"),
+        ("clip_norm=1e39", "clip_norm is 1e+39; it must be positive, and at most 3.4e+38"),
+        ("res_rescale=5000", "res_rescale is 5000.0; it must be at most 1000"),
+        ("timesteps=100001", "timesteps is 100001; it must be at most 100000"),
+        ("seed=1e40", "it must be at most 18446744073709551615"),
+        ("epochs=1e18", "crops; take 1000000000 at most"),
         ("ema_decay=1", "ema_decay is 1.0; it must be at least 0 and below 1"),
         ("patch=100", "patch is 100"),
         ("device=npu", "device is 'npu'; choose one of cpu, ascend, gpu"),

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from srdiff.errors import OptionError
 
 STUDENT_STEPS = (1, 2, 4)
 OBJECTIVES = ("adversarial", "regress")
 # Of a student's timesteps: each of its steps covers as many of the teacher's, and the last one ends at x_0.
 SPACING = "trailing"
+# LR pixels at a crop's edge that the dial is not fitted to: the network has learned them from padding.
+BORDER = 2
+LARGEST = float(np.finfo(np.float32).max)  # a larger number is infinite where training computes
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,11 @@ class DistilSettings:
         if self.objective not in OBJECTIVES:
             raise OptionError(f"distil.objective is {self.objective!r}; choose one of {', '.join(OBJECTIVES)}")
         for name in ("l1", "consistency", "blocks", "perceptual", "adversarial", "adversarial_from"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise OptionError(f"distil.{name} is {getattr(self, name)}; it must not be negative")
+            if not 0 <= getattr(self, name) <= LARGEST:
+                raise OptionError(f"distil.{name} is {getattr(self, name)}; it must be from 0 to {LARGEST:.1e}")
         if not self.l1 + self.consistency + self.perceptual > 0:
             raise OptionError("distil.l1, distil.consistency and distil.perceptual are all 0; nothing is left to learn")
-        if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate < float("inf"):
+        if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate <= LARGEST:
             raise OptionError("distil.teacher_steps, discriminator_width and discriminator_rate must be positive")
         if self.fidelity_batches < 0:
             raise OptionError(f"distil.fidelity_batches is {self.fidelity_batches}; it must not be negative")
