@@ -159,7 +159,7 @@ def test_a_checkpoint_that_was_passed_over_costs_no_new_one(photos: Path, tmp_pa
 def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run")
     loop_of(settings).run(Position())
-    with pytest.raises(OutputError, match=r"holds step_00000006\.ckpt already; go on with --resume"):
+    with pytest.raises(OutputError, match=r"holds step_00000006\.ckpt already; resume it"):
         train(settings)
 
 
@@ -175,7 +175,7 @@ def test_nothing_that_lies_there_is_replaced(photos: Path, tmp_path: Path, names
     with pytest.raises(OptionError if begun and resume else OutputError) as caught:
         train(tiny_settings(photos, tmp_path / "run", freeze_encoder=True), resume)  # nothing to train with
     if not (begun and resume):
-        assert f"holds {names[0]} already; {'go on with --resume' if begun else 'move it away'}" in str(caught.value)
+        assert f"holds {names[0]} already; {'resume it' if begun else 'move it away'}" in str(caught.value)
     assert all((tmp_path / "run" / name).read_text() == "step\n" for name in names)
 
 

@@ -29,7 +29,7 @@ from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
 from .running_means import RunningMeans
 from .settings import TrainSettings
-from .snapshot import BEST_NAME, Position, Snapshots, numbered, read_state
+from .snapshot import BEST_NAME, LOWER_RATE, Position, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
 from .truth_fit import TruthFit
@@ -59,7 +59,7 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
         CheckpointError, ImageError, OptionError: bad input.
         DeviceError: the device is not there.
         OutputError: the run's folder cannot be written, or holds another run or files of the names that a run writes.
-        TrainingError: the loss is not a number any more.
+        TrainingError: the loss or a weight is not a number any more.
     """
     folder = Path(settings.output)
     require_writable(folder / SETTINGS_NAME)
@@ -100,7 +100,7 @@ def _require_own(folder: Path, written: list[Path], resume: bool) -> None:
     # The last two are what a run leaves that ends before its first checkpoint.
     goes_on = bool(written) or found == [LOG_NAME, SETTINGS_NAME]
     if found and not (resume and goes_on):
-        way = "go on with --resume" if goes_on else "move it away"
+        way = "resume it" if goes_on else "move it away"
         raise OutputError(f"{folder} holds {found[0]} already; {way}, or choose another output")
 
 
@@ -221,9 +221,7 @@ class TrainingLoop:
 
     def _require_number(self, loss: float, step: int) -> None:
         if not np.isfinite(loss):
-            raise TrainingError(
-                f"the loss of step {step} is {loss}; go on from the last checkpoint with a lower learning_rate"
-            )
+            raise TrainingError(f"the loss of step {step} is {loss}; {LOWER_RATE}")
 
     def _agreed_signal(self, caught: Caught, step: int) -> int | None:
         if self.devices.count == 1:
