@@ -17,6 +17,7 @@ from racing.torch_reference import random_state  # noqa: E402
 
 from srdiff.errors import CheckpointError, OptionError  # noqa: E402
 from srdiff.samplers import DDPM, Sampler, student_plan  # noqa: E402
+from srdiff.schedule import linear_betas  # noqa: E402
 from srdiff_training.checkpoints.read import read_tensors  # noqa: E402
 from srdiff_training.data.crops import Crops, Photos, columns  # noqa: E402
 from srdiff_training.model.checkpoint import load_checkpoint  # noqa: E402
@@ -228,9 +229,53 @@ def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path:
     assert photo.degradation == "photo" and photo.distil.blocks > 0
 
 
+STATED = {"timesteps": 60, "schedule": "linear", "res_rescale": 2.1}
+
+
+def stating(folder: Path) -> Path:
+    """A teacher whose file says all that one can."""
+    state = random_state(NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2)))
+    betas = linear_betas(STATED["timesteps"])
+    return save_mindspore(
+        folder / "t.ckpt", {**state, "betas": torch.tensor(betas), "srdiff_res_rescale": torch.tensor([2.1])}
+    )
+
+
+@pytest.mark.parametrize("network", [{}, {"unet_channels": 4}, {"up_input": False, "scale": 4}])
+def test_what_is_set_of_the_network_leaves_the_rest_the_teachers(tmp_path: Path, network: dict) -> None:
+    path = stating(tmp_path)
+    settings = distil_settings(path, tmp_path, tmp_path, L1_ALONE, network=network)
+    assert settings.network == load_checkpoint(path).config
+    found = {name: getattr(settings, name) for name in STATED}
+    assert found == {**STATED, "res_rescale": pytest.approx(2.1)}
+    assert distil_settings(path, tmp_path, tmp_path, L1_ALONE, network=network, **STATED).res_rescale == 2.1
+
+
+@pytest.mark.parametrize(("name", "value"), [("timesteps", 50), ("schedule", "cosine"), ("res_rescale", 2.0)])
+@pytest.mark.parametrize("network", [{}, {"unet_channels": 4}])
+def test_nobody_learns_on_another_schedule_than_the_teachers(
+    tmp_path: Path, name: str, value: Any, network: dict
+) -> None:
+    with pytest.raises(OptionError, match=f"^{name} is {value} where .* was trained with"):
+        distil_settings(stating(tmp_path), tmp_path, tmp_path, L1_ALONE, network=network, **{name: value})
+
+
+def test_a_teacher_with_a_schedule_of_its_own(tmp_path: Path) -> None:
+    state = random_state(NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2)))
+    path = save_mindspore(tmp_path / "t.ckpt", {**state, "betas": torch.linspace(0.1, 0.2, 30)})
+    with pytest.raises(OptionError, match=r"has a noise schedule of its own .*; name the nearest, schedule=NAME"):
+        distil_settings(path, tmp_path, tmp_path, L1_ALONE)
+    assert distil_settings(path, tmp_path, tmp_path, L1_ALONE, schedule="linear").timesteps == 30
+    path = save_mindspore(tmp_path / "t.ckpt", {**state, "betas": torch.zeros(30)})
+    with pytest.raises(CheckpointError, match="name the schedule that it was trained with"):
+        distil_settings(path, tmp_path, tmp_path, L1_ALONE)
+    assert distil_settings(path, tmp_path, tmp_path, L1_ALONE, schedule="linear", timesteps=30).schedule == "linear"
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"network": {"fidelity": True}}, r"network\.fidelity is True where distil\.fidelity_batches .* make it False"),
         ({"teacher": ""}, "no teacher was named"),
         ({"distil": {"steps": 3}}, r"distil\.steps is 3; a student takes 1, 2 or 4"),
         ({"distil": {"objective": "copy"}}, "choose one of adversarial, regress"),

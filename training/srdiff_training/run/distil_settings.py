@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from srdiff.errors import OptionError
+from srdiff.errors import CheckpointError, OptionError
+from srdiff.schedule import BETAS
 
 STUDENT_STEPS = (1, 2, 4)
 OBJECTIVES = ("adversarial", "regress")
@@ -87,7 +88,7 @@ def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         path: of the teacher, or of a student to go on from.
-        values: the settings so far.
+        values: what a person has set; it stands in for what is damaged in the file, or has no name there.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -97,15 +98,23 @@ def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     checkpoint = load_checkpoint(path)
     config, stored = checkpoint.config, checkpoint.stored
-    found: dict[str, Any] = {"network": {**vars(config), "unet_mults": list(config.unet_mults)}}
-    schedule = None if "schedule" in values else stored.schedule
+    network = {**vars(config), "unet_mults": list(config.unet_mults)}
+    del network["fidelity"]  # a student's own
+    found: dict[str, Any] = {"network": network}
+    for name in ("schedule", "res_rescale"):
+        try:
+            found[name] = getattr(stored, name)
+        except CheckpointError:
+            if name not in values:
+                raise
+    schedule = found.pop("schedule", None)
     if schedule is not None:
-        if schedule.name == "custom":
+        found["timesteps"] = schedule.timesteps
+        if schedule.name != "custom":
+            found["schedule"] = schedule.name
+        elif "schedule" not in values:
             raise OptionError(
-                f"{path} has a noise schedule of its own and srdiff-train knows cosine and linear; name the nearest, "
-                "schedule=NAME timesteps=NUMBER"
+                f"{path} has a noise schedule of its own where training knows {' and '.join(BETAS)}; name the nearest, "
+                "schedule=NAME"
             )
-        found.update(schedule=schedule.name, timesteps=schedule.timesteps)
-    if "res_rescale" not in values and stored.res_rescale is not None:
-        found["res_rescale"] = stored.res_rescale
-    return found
+    return {name: value for name, value in found.items() if value is not None}

@@ -28,7 +28,7 @@ from ..model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
 from .settings import TrainSettings
-from .settings_file import settings_from
+from .settings_file import stored_settings
 from .stored_weights import set_parameter, stored_name
 
 STATE_NAME = "srdiff_train"
@@ -194,7 +194,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], TrainSettings]:
     """
     try:
         state = json.loads(read_file(path).words[STATE_NAME])
-        return state, settings_from(state["stage"], state["settings"])
+        return state, stored_settings(state["stage"], state["settings"])
     except (TypeError, ValueError, KeyError, RecursionError, OptionError) as error:
         raise CheckpointError(
             f"{path} holds no state of a training run that can go on; take its weights with init_from"
