@@ -209,7 +209,9 @@ def test_a_run_goes_on_where_it_was(photos: Path, tmp_path: Path) -> None:
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array, err_msg=name)
     assert load_checkpoint(outcome.checkpoint).stored.student_steps == 1
-    with pytest.raises(CheckpointError, match="holds a student, no teacher; go on from it with init_from"):
+    with pytest.raises(
+        CheckpointError, match="holds a student, no teacher; go on from it in the stage distil with init_from"
+    ):
         load_teacher(outcome.checkpoint, whole.network)
     gives_what_the_runtime_gives(outcome.checkpoint, whole, DDPM)
     again = settings_from("distil", {**TINY, "data": "x", "output": "y", "init_from": str(outcome.checkpoint)})
@@ -303,6 +305,37 @@ def test_what_does_not_fit_is_one_sentence(changes: dict, message: str) -> None:
     }
     with pytest.raises(OptionError, match=message):
         settings_from("distil", values)
+
+
+def test_init_from_goes_on_from_a_student_and_teacher_does_not(tmp_path: Path) -> None:
+    """A teacher's eps is no x_0. The dial is the run's own, whatever the file has."""
+    config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2), fidelity=True)
+    student = {**random_state(config), "srdiff_student_steps": torch.tensor([1.0])}
+    files = {"student": student, "teacher": random_state(replace(config, fidelity=False))}
+    paths = {name: save_mindspore(tmp_path / f"{name}.ckpt", state) for name, state in files.items()}
+
+    def built(key: str, name: str, stage: str = "distil", **distil: Any) -> ms.nn.Cell:
+        changes = (
+            {"distil": {**L1_ALONE, **distil}}
+            if stage == "distil"
+            else {"network": {**vars(config), "fidelity": False, "unet_mults": [1, 2]}}
+        )
+        given = {**TINY, "data": "x", "output": "y", key: str(paths[name]), **changes}
+        return build_network(settings_from(stage, given))
+
+    with pytest.raises(CheckpointError, match="holds no student; name it as the teacher, and leave init_from out"):
+        built("init_from", "teacher")
+    for stage, key in (("distil", "teacher"), ("srdiff", "init_from")):
+        with pytest.raises(CheckpointError, match="holds a student, no teacher; go on from it in the stage distil"):
+            built(key, "student", stage)
+    found = public_state(built("init_from", "student"))
+    assert not any("true_conv" in name for name in found)
+    assert all(np.array_equal(array, student[name].numpy()) for name, array in found.items())
+
+
+def test_other_stages_have_no_dial() -> None:
+    with pytest.raises(OptionError, match=r"network\.fidelity is for the stage distil; leave it out for srdiff"):
+        settings_from("srdiff", {"data": "x", "output": "y", "network": {"fidelity": True}})
 
 
 def test_other_stages_have_no_teacher() -> None:

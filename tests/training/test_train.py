@@ -28,6 +28,7 @@ from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.log import COLUMNS, LOG_NAME, PLOT_NAME
 from srdiff_training.run.settings import TrainSettings
+from srdiff_training.run.settings_file import settings_from
 from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
 from srdiff_training.run.train import SETTINGS_NAME, TrainingLoop, build_network, build_step, train
 
@@ -161,6 +162,14 @@ def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     loop_of(settings).run(Position())
     with pytest.raises(OutputError, match=r"holds step_00000006\.ckpt already; resume it"):
         train(settings)
+
+
+@pytest.mark.parametrize("place", ["photos", "photos/../photos/"])
+@pytest.mark.parametrize("key", ["data", "val"])
+def test_a_run_does_not_lie_among_its_photos(photos: Path, tmp_path: Path, place: str, key: str) -> None:
+    changes = {"data": "x", "output": str(photos.parent / place), key: str(photos)}
+    with pytest.raises(OptionError, match=r"a folder of photos, where log\.png would be one; choose another"):
+        train(settings_from("srdiff", {**TINY, **changes}), resume=True)
 
 
 @pytest.mark.parametrize("resume", [False, True])

@@ -165,6 +165,8 @@ class TrainSettings:
         if self.stage != "distil":
             if self.teacher or self.distil != DistilSettings():
                 raise OptionError(f"teacher and distil are for the stage distil; leave them out for {self.stage}")
+            if self.network.fidelity:
+                raise OptionError(f"network.fidelity is for the stage distil; leave it out for {self.stage}")
         elif not self.teacher and (not self.init_from or self.distil.objective == "regress"):
             raise OptionError("no teacher was named; add teacher=CHECKPOINT, or init_from=STUDENT to go on from one")
         if self.stage == "distil" and max(self.distil.steps, self.distil.teacher_steps) > self.timesteps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterable
@@ -62,6 +63,8 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
         TrainingError: the loss or a weight is not a number any more.
     """
     folder = Path(settings.output)
+    if os.path.realpath(str(folder)) in map(os.path.realpath, filter(None, (*settings.data, settings.val))):
+        raise OptionError(f"output is {folder}, a folder of photos, where log.png would be one; choose another")
     require_writable(folder / SETTINGS_NAME)
     written = [path for _, path in reversed(numbered(folder))]
     _require_own(folder, written, resume)
@@ -136,7 +139,7 @@ def build_network(settings: TrainSettings) -> nn.Cell:
     network = SRDiff(config)
     initialise(network, settings.seed)
     if settings.init_from:
-        load_srdiff(Path(settings.init_from), network, config)
+        load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil")
     elif settings.encoder_from:
         load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
     elif settings.freeze_encoder:
