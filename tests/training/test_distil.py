@@ -231,6 +231,7 @@ def test_the_teachers_file_says_what_the_settings_do_not(photos: Path, tmp_path:
     assert photo.degradation == "photo" and photo.distil.blocks > 0
 
 
+DIAL = {f"denoise_fn.true_conv.{name}": torch.ones(shape) for name, shape in (("weight", (3, 4, 1, 1)), ("bias", (3,)))}
 STATED = {"timesteps": 60, "schedule": "linear", "res_rescale": 2.1}
 
 
@@ -310,7 +311,7 @@ def test_what_does_not_fit_is_one_sentence(changes: dict, message: str) -> None:
 def test_init_from_goes_on_from_a_student_and_teacher_does_not(tmp_path: Path) -> None:
     """A teacher's eps is no x_0. The dial is the run's own, whatever the file has."""
     config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2), fidelity=True)
-    student = {**random_state(config), "srdiff_student_steps": torch.tensor([1.0])}
+    student = {**random_state(config), **DIAL, "srdiff_student_steps": torch.tensor([1.0])}
     files = {"student": student, "teacher": random_state(replace(config, fidelity=False))}
     paths = {name: save_mindspore(tmp_path / f"{name}.ckpt", state) for name, state in files.items()}
 
@@ -331,6 +332,13 @@ def test_init_from_goes_on_from_a_student_and_teacher_does_not(tmp_path: Path) -
     found = public_state(built("init_from", "student"))
     assert not any("true_conv" in name for name in found)
     assert all(np.array_equal(array, student[name].numpy()) for name, array in found.items())
+
+
+def test_a_dial_of_no_student_is_refused(tmp_path: Path) -> None:
+    config = NetworkConfig("mindediting", 4, 4, 2, 2, unet_channels=4, unet_mults=(1, 2))
+    path = save_mindspore(tmp_path / "m.ckpt", {**random_state(config), **DIAL})
+    with pytest.raises(CheckpointError, match=r"m\.ckpt has a second last convolution, .* give the checkpoint that"):
+        load_checkpoint(path)
 
 
 def test_other_stages_have_no_dial() -> None:

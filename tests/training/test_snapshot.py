@@ -157,6 +157,22 @@ def test_a_file_of_what_is_no_number_is_passed_over(tmp_path: Path, monkeypatch:
     assert "step_00000002.ckpt has NaN or infinity in parameter" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("rrdb", {"init_from": "moved.ckpt"}),
+        ("srdiff", {"init_from": "moved.ckpt"}),
+        ("srdiff", {"encoder_from": "moved.ckpt", "freeze_encoder": True}),
+        ("distil", {"teacher": "moved.ckpt"}),
+    ],
+)
+def test_what_a_run_began_with_is_not_needed_to_go_on(tmp_path: Path, stage: str, changes: dict) -> None:
+    settings = tiny_settings(tmp_path, tmp_path, stage, **changes)
+    with pytest.raises(CheckpointError, match=r"moved\.ckpt is not a file"):
+        build_network(settings)
+    assert build_network(settings, resumes=True)
+
+
 def test_only_the_newest_are_kept_beside_the_best(tmp_path: Path) -> None:
     snapshots = snapshots_of(tiny_settings(tmp_path, tmp_path, keep=2))
     snapshots.save_best(Position(1, 20.0))

@@ -71,7 +71,7 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     devices = join_devices(settings)
     if not devices.leads:
         echo = _silent
-    network = build_network(settings)
+    network = build_network(settings, resumes=bool(written))
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
     progress = _resumed(snapshots, written, echo) if written else Position()
@@ -123,26 +123,27 @@ def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     raise damage[0]
 
 
-def build_network(settings: TrainSettings) -> nn.Cell:
-    """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed."""
+def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
+    """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed; those where
+    the run's own checkpoint brings all, so that the other may have been moved.
+    """
     config = settings.network
-    if settings.stage == "rrdb":
-        upscaler = RRDBUpscaler(config)
-        initialise(upscaler, settings.seed)
-        if settings.init_from:
-            load_rrdb(Path(settings.init_from), list(upscaler.get_parameters()), config)
-        return upscaler
-    if settings.stage == "distil" and not settings.init_from:
-        student = load_teacher(Path(settings.teacher), config)
-        begin_student(student, settings)
-        return student
-    network = SRDiff(config)
+    network: nn.Cell
+    if settings.stage == "distil" and not settings.init_from and not resumes:
+        network = load_teacher(Path(settings.teacher), config)
+        begin_student(network, settings)
+        return network
+    network = RRDBUpscaler(config) if settings.stage == "rrdb" else SRDiff(config)
     initialise(network, settings.seed)
-    if settings.init_from:
+    if resumes:
+        return network
+    if settings.init_from and settings.stage == "rrdb":
+        load_rrdb(Path(settings.init_from), list(network.get_parameters()), config)
+    elif settings.init_from:
         load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil")
     elif settings.encoder_from:
         load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
-    elif settings.freeze_encoder:
+    elif settings.freeze_encoder and settings.stage != "rrdb":
         raise OptionError(
             "the encoder is frozen and has no weights; add --set encoder_from=RRDB.ckpt, or --set freeze_encoder=false"
         )
