@@ -9,7 +9,7 @@ import numpy as np
 from srdiff.bundle import Bundle
 from srdiff.engines import Engine, open_engine
 from srdiff.errors import DeviceError, PackageError, ParityError
-from srdiff.graph_io import ENCODER, STEP
+from srdiff.graph_io import COEF, ENCODER, STEP, Coefficients
 
 # Of the relative root-mean-square error of a step. float32 in another order of sums; float16 matrix operators.
 BOUNDS = {"fp32": 1e-4, "fp16": 2e-2}
@@ -61,8 +61,8 @@ def _row(
     shapes = bundle.manifest.input_shapes(graph, *shape)
     rng = np.random.default_rng(0)
     inputs = {name: rng.standard_normal(size).astype(np.float32) for name, size in shapes.items()}
-    if "coef" in inputs:  # moderate numbers, so that no term of the update drowns another
-        inputs["coef"] = np.array([0.6, -0.3, 0.5, 0.4, 0.1, 0.2], np.float32).reshape(1, 6, 1, 1)
+    if COEF in inputs:  # moderate numbers, so that no term of the update drowns another
+        inputs[COEF] = Coefficients(0.6, -0.3, 0.5, 0.4, 0.1, 0.2).tensor()
     results = []
     for engine in (reference, candidate):
         files = next(f for f in bundle.graph_files(engine.graph_format) if f.lr_shape in (None, shape))
