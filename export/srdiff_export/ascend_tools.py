@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from srdiff.engines.ascend_precision import Mode
-from srdiff.engines.lite_options import Sections, write_sections
+from srdiff.engines.lite_options import Sections
 from srdiff.errors import DeviceError, OptionError
 from srdiff.graph_io import Shapes
 
@@ -112,11 +112,6 @@ def run_tool(command: list[str], folder: Path, shapes: list[Shapes]) -> None:
             raise DeviceError(f"{command[0]} failed with {done.returncode}: {last[:300]}; see its log for the rest")
         return
     _convert_in_python(dict(part[2:].split("=", 1) for part in command[1:]), folder, shapes)
-
-
-def write_configuration(sections: Sections, file: Path) -> None:
-    if sections:
-        write_sections(sections, file)
 
 
 def _convert_in_python(options: dict[str, str], folder: Path, shapes: list[Shapes]) -> None:

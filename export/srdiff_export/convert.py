@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from srdiff.atomic_folders import staging, take_place
-from srdiff.bundle import Bundle, write_bundle
+from srdiff.bundle import MANIFEST_NAME, Bundle, write_bundle
 from srdiff.engines.ascend_precision import choose_mode
 from srdiff.engines.lite_options import Sections, write_sections
-from srdiff.errors import BundleError, DeviceError, OptionError, OutputError
+from srdiff.errors import BundleError, DeviceError, OptionError
 from srdiff.graph_files import GraphFiles
 from srdiff.graph_io import ENCODER, STEP, Shapes
-from srdiff.looking import is_there
 
 from . import ascend_tools
 from .ascend_tools import ASCEND_ORIENTED, GENERAL, check_optimize, check_soc
 from .compare_converted import compare_converted
 from .fitting import require_fitting
+from .replacing import require_replaceable
 from .sliced_cond import write_sliced
 
 SCRIPT = "convert.sh"
@@ -93,15 +93,14 @@ def convert_bundle(
         BundleError: the bundle has no ONNX graphs, or has the others already.
         DeviceError: the converter fails.
         OptionError: a shape does not fit the network, or the target does not take it.
-        OutputError: the target exists, or cannot be written.
+        OutputError: the target exists and may not be replaced, or cannot be written.
         ParityError: a converted graph misses its bound where it can be run.
     """
     onnx = [graph for graph in bundle.graph_files("onnx") if graph.lr_shape is None]
     if not onnx or bundle.graph_files(options.format):
         found = ", ".join(bundle.formats)
         raise BundleError(f"{bundle.path} has {found} graphs; give a bundle with onnx and without {options.format}")
-    if is_there(target) and not (overwrite and (target / "manifest.json").is_file()):
-        raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
+    require_replaceable(target, overwrite)
     if bundle.manifest.global_context and not options.for_ascend:
         raise OptionError(
             f"{bundle.path} has attention, which MindSpore Lite's CPU refuses once it is converted from ONNX; export "
@@ -128,7 +127,7 @@ def convert_bundle(
             parity, said = compare_converted(
                 Bundle(folder), options.format, list(dict.fromkeys(options.shapes)), options.for_ascend, precision
             )
-            (folder / "manifest.json").unlink()
+            (folder / MANIFEST_NAME).unlink()
             manifest = replace(manifest, parity={**manifest.parity, "conversion": parity})
         write_bundle(folder, manifest)
         take_place(folder, target, overwrite)

@@ -12,12 +12,11 @@ import numpy as np
 
 import srdiff
 from srdiff.atomic_folders import staging, take_place
-from srdiff.bundle import TIME_BIAS_NAME, Bundle, write_bundle
+from srdiff.bundle import MANIFEST_NAME, TIME_BIAS_NAME, Bundle, write_bundle
 from srdiff.engines.mindir_header import read_mindir_header
-from srdiff.errors import DeviceError, OptionError, OutputError
+from srdiff.errors import DeviceError, OptionError
 from srdiff.graph_files import GraphFiles
 from srdiff.graph_io import LR
-from srdiff.looking import is_there
 from srdiff.manifest import Manifest
 from srdiff_training.model.checkpoint import Checkpoint, load_checkpoint
 from srdiff_training.model.config import NetworkConfig
@@ -31,6 +30,7 @@ from .fitting import require_fitting
 from .kept_checkpoint import CHECKPOINT_NAME, save_networks
 from .mindir_file import LiteStep, convert_for_ascend, export_mindir, require_converter
 from .opset import MINDSPORE_OPSET
+from .replacing import require_replaceable
 from .verify import Comparison, require_parity, verify_bundle
 
 FORMATS = ("onnx", "mindir")
@@ -103,7 +103,7 @@ def export_bundle(
         ckpt: checkpoint file of either family.
         target: the bundle's folder.
         options: see :class:`ExportOptions`.
-        overwrite: replace an existing bundle.
+        overwrite: replace an existing bundle that holds no other file.
 
     Returns:
         The bundle and every comparison made.
@@ -112,11 +112,10 @@ def export_bundle(
         CheckpointError: the checkpoint cannot be read or is incomplete.
         DeviceError: a package that a format or ``optimize`` needs is missing.
         OptionError: an option is outside what it may be.
-        OutputError: the target exists, or cannot be written.
+        OutputError: the target exists and may not be replaced, or cannot be written.
         ParityError: a graph misses its bound.
     """
-    if is_there(target) and not (overwrite and (target / "manifest.json").is_file()):
-        raise OutputError(f"{target} exists already; choose another name, or --overwrite to replace a bundle")
+    require_replaceable(target, overwrite)
     if options.optimize is not None:
         require_converter(options.optimize)
     ms.set_context(mode=ms.GRAPH_MODE, device_target="CPU")
@@ -133,7 +132,7 @@ def export_bundle(
         write_bundle(folder, manifest)
         comparisons = verify_bundle(Bundle(folder), checkpoint.build(), check_shapes)
         require_parity(comparisons)
-        (folder / "manifest.json").unlink()
+        (folder / MANIFEST_NAME).unlink()
         if options.optimize is not None:  # what comes out runs on the device alone, so it is checked before
             _optimize(folder, checkpoint, manifest, options.optimize)
         write_bundle(folder, replace(manifest, parity={"comparisons": [asdict(row) for row in comparisons]}))

@@ -10,6 +10,7 @@ import numpy as np
 from mindspore import Tensor, nn
 
 from srdiff.engines import Arrays, Engine, Graph, Shapes
+from srdiff.engines.ascend import cann_advice
 from srdiff.engines.ascend_precision import choose_mode
 from srdiff.errors import DeviceError
 from srdiff.graph_io import OUTPUTS, graph_of
@@ -115,7 +116,7 @@ def convert_for_ascend(file: Path, shapes: Shapes, optimize: str) -> None:
         except RuntimeError as error:
             raise DeviceError(
                 f"the converter of MindSpore Lite {lite.__version__} could not compile {file.name} for {optimize}: "
-                "it needs CANN's libraries; run: source /usr/local/Ascend/ascend-toolkit/set_env.sh, see its log "
-                "with GLOG_v=3 in the environment, or leave --optimize out"
+                f"it needs CANN's libraries; {cann_advice()}, see its log with GLOG_v=3 in the environment, or leave "
+                "--optimize out"
             ) from error
         file.write_bytes(converted.with_suffix(".mindir").read_bytes())

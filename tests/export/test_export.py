@@ -118,6 +118,7 @@ def test_a_wrong_graph_misses_the_bound(tmp_path, export_golden, monkeypatch):
 def test_overwriting_replaces_only_a_bundle(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "photo.png").write_bytes(b"x")
+    (tmp_path / "precious" / "manifest.json").write_text("{}")
     with pytest.raises(OutputError, match="exists already"):
         export_bundle(TINY, tmp_path / "precious", ExportOptions(), overwrite=True)
     assert (tmp_path / "precious" / "photo.png").read_bytes() == b"x"

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from srdiff.errors import CheckpointError
+from srdiff.schedule import MAX_TIMESTEPS
 
 torch = pytest.importorskip("torch")
 ms = pytest.importorskip("mindspore")
@@ -157,8 +158,8 @@ def test_weight_norm_of_zero_is_refused_quietly(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "betas",
-    [np.zeros(0), np.zeros(100), np.full(100, np.nan), np.linspace(0.1, 1.5, 100)],
-    ids=["none", "zeros", "nan", "beyond 1"],
+    [np.zeros(0), np.zeros(100), np.full(100, np.nan), np.linspace(0.1, 1.5, 100), np.full(MAX_TIMESTEPS + 1, 0.1)],
+    ids=["none", "zeros", "nan", "beyond 1", "too many"],
 )
 def test_impossible_betas(tmp_path: Path, betas: np.ndarray) -> None:
     checkpoint = load_checkpoint(save_torch(tmp_path / "model.ckpt", LEIALI, "trainer, zip", betas))

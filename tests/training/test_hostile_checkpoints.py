@@ -176,6 +176,28 @@ def test_pickles_without_end(tmp_path: Path, name: str) -> None:
     refusal(rezipped(path, zipfile.ZIP_STORED, data_pkl=ENDLESS[name]))
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        b"])" + b"2\x86" * 60 + b"a.",
+        b"])" + b"\x85" * 1_000_000 + b"a.",
+        b"]]a.",
+        b"]" + word("a") + b"a.",
+        b"}.",
+        word("a") + b".",
+        b"N.",
+    ],
+    ids=["a tuple of twos", "a deep tuple", "a list", "a name of none", "no list", "a word", "nothing"],
+)
+def test_a_legacy_files_storages_are_named_by_words(tmp_path: Path, keys: bytes) -> None:
+    parts = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}, {"a": 1})
+    path = tmp_path / "legacy.pt"
+    path.write_bytes(b"".join(pickle.dumps(part, 2) for part in parts) + b"\x80\x02" + keys)
+    began = time.process_time()
+    assert "is damaged: its list of storages names" in refusal(path)
+    assert time.process_time() - began < 10
+
+
 def test_bombs_take_no_memory(tmp_path: Path) -> None:
     """Compressed parts, numbers that many tensors share, shapes that claim a network of any size."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -53,7 +53,7 @@ def test_other_settings_are_noticed(options: list[str], words: str, tmp_path: Pa
     assert result.exit_code == 2 and words in result.output and "--overwrite" in result.output
     assert bytes_of(tmp_path / "out") == before
     assert run(root, tmp_path / "out", *options, "--overwrite", dataset="flickr2k").exit_code == 0
-    assert set(bytes_of(tmp_path / "out")) != set(before) or bytes_of(tmp_path / "out") != before
+    assert bytes_of(tmp_path / "out") != before
     assert run(root, tmp_path / "out", *options, dataset="flickr2k").exit_code == 0
     images = [name for name in files(tmp_path / "out") if "X1" in name]
     assert len(images) == 1, images

@@ -174,6 +174,12 @@ def test_other_rounded_betas_are_none(tmp_path: Path, betas: np.ndarray) -> None
     assert schedule is not None and schedule.name == "custom"
 
 
+def test_a_long_schedule_is_taken_whole(tmp_path: Path) -> None:
+    betas = torch.linspace(0.1, 0.2, 20_000)
+    schedule = load_checkpoint(saved(tmp_path, {**STATE, "betas": betas})).stored.schedule
+    assert schedule is not None and schedule.betas == tuple(betas.double().tolist())
+
+
 def test_an_option_overrides_what_it_names(tmp_path: Path) -> None:
     content = {**STATE, "betas": torch.full((100,), 2.0), "srdiff_res_rescale": torch.tensor([float("nan")])}
     checkpoint = load_checkpoint(saved(tmp_path, content))

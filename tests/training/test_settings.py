@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from srdiff.errors import OptionError
+from srdiff.errors import CheckpointError, OptionError
+from srdiff.schedule import BETAS, MAX_TIMESTEPS
+from srdiff_training.checkpoints.read import read_tensors
+from srdiff_training.model.stored_recipe import MAX_RES_RESCALE, RES_RESCALE, StoredRecipe
 from srdiff_training.run.settings_file import CONFIGS, load_settings, settings_from
 
 PLACES = ["data=photos", "output=run"]
@@ -39,6 +43,39 @@ def test_changes_have_the_last_word(tmp_path: Path) -> None:
     assert settings.freeze_encoder is False
 
 
+@pytest.mark.parametrize("schedule", BETAS)
+@pytest.mark.parametrize("timesteps", [100, 10_001, MAX_TIMESTEPS])
+def test_what_is_trained_on_can_be_read(schedule: str, timesteps: int) -> None:
+    """The longest schedule and the largest factor of settings are those of the checkpoint that comes of them."""
+    changes = [f"schedule={schedule}", f"timesteps={timesteps}", f"res_rescale={MAX_RES_RESCALE}"]
+    settings = load_settings("srdiff", "small", [*PLACES, *changes])
+    betas = np.asarray(settings.noise_schedule.betas, np.float32)
+    stored = StoredRecipe(Path("x"), {"betas": betas, RES_RESCALE: np.float32([settings.res_rescale])})
+    assert (stored.schedule, stored.res_rescale) == (settings.noise_schedule, settings.res_rescale)
+
+
+@pytest.mark.parametrize(
+    "word", ["2024_11_29", "0123", "1:30", "no", "null", "1e3", "2024-02-30", "a: b", "#1", "'x'", " y"]
+)
+def test_words_are_taken_as_they_were_typed(word: str) -> None:
+    changes = [f"{name}={word}" for name in ("data", "output", "val", "init_from")]
+    settings = load_settings("srdiff", "small", changes)
+    assert (settings.data, settings.output, settings.val, settings.init_from) == ((word,), word, word, word)
+
+
+def test_so_are_those_of_a_list() -> None:
+    assert load_settings("srdiff", "small", [*PLACES, "data=[2024_01, no, '1', 0123]"]).data == (
+        "2024_01", "no", "1", "0123",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["output: 2024_11_29", "output: no", "val: 1:30", "data: [a, 2024_01]", "data: [no]"])
+def test_a_file_has_its_words_in_quotes(tmp_path: Path, line: str) -> None:
+    (tmp_path / "c.yaml").write_text(line)
+    with pytest.raises(OptionError, match=rf"^{line.partition(':')[0]} is .* so put (it|each) in quotes$"):
+        load_settings("srdiff", str(tmp_path / "c.yaml"))
+
+
 def test_validation_takes_no_more_steps_than_there_are() -> None:
     with pytest.raises(OptionError, match="validate_steps is 10 of 8 timesteps; set validate_steps to at most 8"):
         load_settings("srdiff", "small", [*PLACES, "timesteps=8", "val=set5"])
@@ -61,6 +98,12 @@ def test_whole_numbers_stay_whole() -> None:
         ("batch=0", "batch is 0; it must be at least 1"),
         ("freeze_encoder=1", "freeze_encoder is 1; it must be true or false"),
         ("learning_rate=-1", "learning_rate is -1.0; it must be positive"),
+        ("learning_rate=1e39", "learning_rate is 1e+39; it must be positive, and at most 3.4e+38"),
+        ("clip_norm=1e39", "clip_norm is 1e+39; it must be positive, and at most 3.4e+38"),
+        ("res_rescale=5000", "res_rescale is 5000.0; it must be at most 1000"),
+        ("timesteps=100001", "timesteps is 100001; it must be at most 100000"),
+        ("seed=1e40", "it must be at most 18446744073709551615"),
+        ("epochs=1e18", "crops; take 1000000000 at most"),
         ("ema_decay=1", "ema_decay is 1.0; it must be at least 0 and below 1"),
         ("patch=100", "patch is 100"),
         ("device=npu", "device is 'npu'; choose one of cpu, ascend, gpu"),
@@ -73,6 +116,8 @@ def test_whole_numbers_stay_whole() -> None:
         ("output=", "no folder for the run"),
         ("batch", "--set batch has no value"),
         ("batch={", "is no YAML"),
+        ("batch=2024-02-30", "is no YAML"),
+        (f"network.unet_mults={'[' * 3000}", "is no YAML"),
         ("network=3", "network is 3"),
         ("network=[1]", "network is [1]"),
     ],
@@ -96,6 +141,14 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
 def test_no_such_configuration() -> None:
     with pytest.raises(OptionError, match="large is not a file; give a YAML file or one of card, small"):
         load_settings("srdiff", "large", PLACES)
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b"])
+def test_a_name_that_no_file_has(name: str) -> None:
+    with pytest.raises(OptionError, match="is not a file"):
+        load_settings("srdiff", name, PLACES)
+    with pytest.raises(CheckpointError, match="is not a file"):
+        read_tensors(Path(name))
 
 
 def test_only_one_source_of_weights() -> None:

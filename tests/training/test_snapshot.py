@@ -16,7 +16,7 @@ pytest.importorskip("mindspore")
 
 import mindspore as ms
 
-from srdiff.errors import CheckpointError, OptionError, OutputError
+from srdiff.errors import CheckpointError, OptionError, OutputError, TrainingError
 from srdiff.unfinished_files import remove_leftovers
 from srdiff_training.checkpoints.read import read_tensors
 from srdiff_training.model.checkpoint import load_checkpoint
@@ -28,7 +28,7 @@ from srdiff_training.run import snapshot
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.settings import TrainSettings
 from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
-from srdiff_training.run.train import build_network, build_step
+from srdiff_training.run.train import _resumed, build_network, build_step
 
 from .training_runs import SIZES, tiny_settings
 
@@ -123,6 +123,54 @@ def test_encoder_from_rrdb(tmp_path: Path) -> None:
     for parameter in network.encoder.get_parameters():
         np.testing.assert_array_equal(parameter.asnumpy(), rrdb.average[parameter.name].asnumpy())
     assert {weight.name.split(".")[0] for weight in build_step(network, settings, Devices()).weights} == {"denoise_fn"}
+
+
+@pytest.mark.parametrize("group", ["weights", "average", "moment1", "moment2"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_not_saved(tmp_path: Path, group: str, value: float) -> None:
+    settings = tiny_settings(tmp_path, tmp_path)
+    network = build_network(settings)
+    step = build_step(network, settings, Devices())
+    snapshots = Snapshots(tmp_path, network, step, settings)
+    snapshots.save(Position(1))
+    bad = getattr(step, group)[-1]
+    bad.set_data(ms.Tensor(np.full(bad.shape, value, np.float32)))
+    for save in (snapshots.save, snapshots.save_best):
+        with pytest.raises(TrainingError, match=r"step 2 has left NaN or infinity in .*; lower learning_rate"):
+            save(Position(2))
+    assert os.listdir(tmp_path) == ["step_00000001.ckpt"]
+
+
+def test_a_file_of_what_is_no_number_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older version could leave it."""
+    settings = tiny_settings(tmp_path, tmp_path)
+    saved = snapshots_of(settings, seed=1)
+    saved.save(Position(1))
+    bad = saved.parameters[0]
+    saved.average[bad.name].set_data(ms.Tensor(np.full(bad.shape, np.nan, np.float32)))
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot.np, "isfinite", lambda array: np.ones(1, bool))
+        saved.save(Position(2))
+    lines: list[str] = []
+    newest_first = [path for _, path in reversed(numbered(tmp_path))]
+    assert _resumed(snapshots_of(settings), newest_first, lines.append) == Position(1)
+    assert "step_00000002.ckpt has NaN or infinity in parameter" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("rrdb", {"init_from": "moved.ckpt"}),
+        ("srdiff", {"init_from": "moved.ckpt"}),
+        ("srdiff", {"encoder_from": "moved.ckpt", "freeze_encoder": True}),
+        ("distil", {"teacher": "moved.ckpt"}),
+    ],
+)
+def test_what_a_run_began_with_is_not_needed_to_go_on(tmp_path: Path, stage: str, changes: dict) -> None:
+    settings = tiny_settings(tmp_path, tmp_path, stage, **changes)
+    with pytest.raises(CheckpointError, match=r"moved\.ckpt is not a file"):
+        build_network(settings)
+    assert build_network(settings, resumes=True)
 
 
 def test_only_the_newest_are_kept_beside_the_best(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ import mindspore as ms
 from srdiff.errors import OptionError
 from srdiff_training.data.crops import Crops, Photos
 from srdiff_training.model.checkpoint import load_checkpoint
-from srdiff_training.run.distil_settings import DistilSettings
+from srdiff_training.run.distil_settings import BORDER, DistilSettings
 from srdiff_training.run.train import build_network, train
-from srdiff_training.run.truth_fit import BORDER, TruthFit
+from srdiff_training.run.truth_fit import TruthFit
 
 from .test_distil import L1_ALONE, distil_settings, save_teacher
 from .training_runs import make_photos, uncompiled

@@ -7,7 +7,9 @@ from typing import Dict
 
 import numpy as np
 
+from srdiff.bundle import MANIFEST_NAME
 from srdiff.errors import CheckpointError
+from srdiff.looking import is_file
 
 from .foreign_files import HEAD, foreign_kind
 from .mindspore_file import FileContent, is_mindspore_file, read_mindspore_file
@@ -48,9 +50,9 @@ def read_file(path: Path) -> FileContent:
 
 
 def _head(path: Path) -> bytes:
-    if (path / "manifest.json").is_file():
+    if is_file(path / MANIFEST_NAME):
         raise CheckpointError(f"{path} is a bundle, made from a checkpoint; give the checkpoint")
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(f"{path} is not a file; give the path of a checkpoint")
     try:
         with path.open("rb") as file:

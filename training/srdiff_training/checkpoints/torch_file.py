@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Iterator
 
 import numpy as np
 
+from srdiff.bundle import MANIFEST_NAME
 from srdiff.errors import CheckpointError
 
 from .pickled import LIMIT, PickleError, Storage, Unreadable, View, load_pickle
@@ -110,7 +111,7 @@ class _ZipNumbers:
 
 
 def _what_zip(names: list[str]) -> str:
-    if any(name.endswith("manifest.json") for name in names):
+    if any(name.endswith(MANIFEST_NAME) for name in names):
         return "is a bundle in a zip archive; give the checkpoint that it was made from"
     if names and all(name.endswith(".npy") for name in names):
         return "is an archive of NumPy arrays; give the checkpoint that training wrote"
@@ -129,7 +130,11 @@ class _LegacyNumbers:
         storages: dict[str, Storage] = {}
         self.content = load_pickle(file, storages)
         self._file, self._places = file, {}
-        for key in load_pickle(file):
+        keys = load_pickle(file)
+        # Anything else than words may take forever to hash.
+        if not isinstance(keys, list) or not all(isinstance(key, str) and key in storages for key in keys):
+            raise PickleError("is damaged: its list of storages names what no tensor has; give another copy")
+        for key in keys:
             storage = storages[key]
             (count,) = struct.unpack("<q", file.read(8))
             length = count * (_SIZES.get(storage.kind) or np.dtype(_DTYPES[storage.kind]).itemsize)

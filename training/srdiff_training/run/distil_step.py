@@ -180,8 +180,6 @@ def load_teacher(path: Path, config: NetworkConfig) -> SRDiff:
     Raises:
         CheckpointError: it cannot be read, holds a student, or its sizes are others.
     """
-    if load_checkpoint(path).stored.student_steps is not None:
-        raise CheckpointError(f"{path} holds a student, no teacher; go on from it with init_from={path}")
     network = SRDiff(config)
-    load_srdiff(path, network, config)
+    load_srdiff(path, network, config, student=False)
     return network

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +43,13 @@ class Log:
             raise cannot_write(self.path, error) from error
 
     def plot(self) -> None:
-        """Draw the log; does nothing where matplotlib is not installed."""
-        try:
-            from matplotlib.figure import Figure
-        except ImportError:
-            return
+        """Draw the log, where matplotlib is installed and can: no run ends for its picture."""
+        with suppress(Exception):
+            self._plot()
+
+    def _plot(self) -> None:
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(8, 4.5), layout="constrained")
         axes = figure.add_subplot()
         steps, losses = self._curve("loss")
@@ -73,10 +76,21 @@ def _read(path: Path) -> list[dict[str, str]]:
         return []
     try:
         with path.open(newline="") as file:
-            rows = [{name: row.get(name) or "" for name in COLUMNS} for row in csv.DictReader(file)]
-        return [row for row in rows if row["step"].isdigit()]
+            whole = [row for row in csv.DictReader(file) if None not in row.values()]  # the last one may be cut
+        rows = [{name: row.get(name) or "" for name in COLUMNS} for row in whole]
+        return [row for row in rows if _is_of_numbers(row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise OutputError(f"{path} is not a log that can be continued; move it away") from error
+
+
+def _is_of_numbers(row: dict[str, str]) -> bool:
+    try:
+        int(row["step"])
+        for text in row.values():
+            float(text or 0)
+    except ValueError:
+        return False
+    return True
 
 
 def _text(value: Any) -> str:

@@ -9,15 +9,18 @@ import numpy as np
 
 from srdiff.errors import OptionError
 from srdiff.samplers import spaced_timesteps
-from srdiff.schedule import BETAS, Schedule
+from srdiff.schedule import BETAS, MAX_TIMESTEPS, Schedule
 
 from ..model.config import NetworkConfig
-from .distil_settings import SPACING, DistilSettings
+from ..model.stored_recipe import MAX_RES_RESCALE
+from .distil_settings import BORDER, LARGEST, SPACING, DistilSettings
 
 STAGES = ("rrdb", "srdiff", "distil")
 DEVICES = ("cpu", "ascend", "gpu")
 PRECISIONS = ("fp32", "fp16", "bf16")
 DEGRADATIONS = ("bicubic", "photo")
+MAX_SEED = 2**64 - 1
+MAX_CROPS = 10**9  # of a whole run; MindSpore lists their numbers, which takes 7 s for a tenth of it
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,15 @@ class TrainSettings:
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be at least 1")
         for name in ("learning_rate", "final_learning_rate", "clip_norm", "res_rescale"):
-            if not 0 < getattr(self, name) < float("inf"):
-                raise OptionError(f"{name} is {getattr(self, name)}; it must be positive")
+            if not 0 < getattr(self, name) <= LARGEST:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be positive, and at most {LARGEST:.1e}")
+        for name, most in (("seed", MAX_SEED), ("timesteps", MAX_TIMESTEPS), ("res_rescale", MAX_RES_RESCALE)):
+            if getattr(self, name) > most:
+                raise OptionError(f"{name} is {getattr(self, name)}; it must be at most {most}")
+        if self.steps * self.batch > MAX_CROPS:
+            raise OptionError(
+                f"epochs, steps_per_epoch and batch make {self.steps * self.batch} crops; take {MAX_CROPS} at most"
+            )
         for name in ("beta1", "beta2", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} is {getattr(self, name)}; it must be at least 0 and below 1")
@@ -132,6 +142,12 @@ class TrainSettings:
             raise OptionError(
                 f"patch is {self.patch}; with scale {self.network.scale} and {len(self.network.unet_mults)} levels it "
                 f"must be a multiple of {multiple}"
+            )
+        if self.stage == "distil" and self.distil.has_dial and self.patch <= 2 * BORDER * self.network.scale:
+            raise OptionError(
+                f"patch is {self.patch} and distil.fidelity_batches {self.distil.fidelity_batches}; the dial is fitted "
+                f"to what lies {BORDER * self.network.scale} pixels within a crop, so choose a larger patch, or "
+                "fidelity_batches 0"
             )
         if self.precision != "fp32" and self.device == "cpu":
             raise OptionError(
@@ -149,6 +165,8 @@ class TrainSettings:
         if self.stage != "distil":
             if self.teacher or self.distil != DistilSettings():
                 raise OptionError(f"teacher and distil are for the stage distil; leave them out for {self.stage}")
+            if self.network.fidelity:
+                raise OptionError(f"network.fidelity is for the stage distil; leave it out for {self.stage}")
         elif not self.teacher and (not self.init_from or self.distil.objective == "regress"):
             raise OptionError("no teacher was named; add teacher=CHECKPOINT, or init_from=STUDENT to go on from one")
         if self.stage == "distil" and max(self.distil.steps, self.distil.teacher_steps) > self.timesteps:

@@ -20,7 +20,7 @@ import numpy as np
 from mindspore import Parameter, nn
 
 from srdiff.atomic_files import atomic_file
-from srdiff.errors import CheckpointError, OptionError
+from srdiff.errors import CheckpointError, OptionError, TrainingError
 
 from ..checkpoints.read import Tensors, read_file, read_tensors
 from ..model.parameter_names import public_shape, to_public_layout
@@ -28,11 +28,15 @@ from ..model.stored_recipe import CLIP_DENOISED, RES_RESCALE, STUDENT_STEPS
 from .distil_step import DistilStep
 from .optimiser_step import TrainStep
 from .settings import TrainSettings
-from .settings_file import settings_from
+from .settings_file import stored_settings
 from .stored_weights import set_parameter, stored_name
 
 STATE_NAME = "srdiff_train"
 BEST_NAME = "best.ckpt"
+LOWER_RATE = (
+    "lower learning_rate and resume the run; where that ends the same, the newest checkpoint is from too late: "
+    "remove it first"
+)
 _FILE = re.compile(r"^step_(\d+)\.ckpt$")
 
 
@@ -82,7 +86,12 @@ class Snapshots:
         return self.folder / f"step_{step:08d}.ckpt"
 
     def save(self, progress: Position) -> Path:
-        """Write ``step_NNNNNNNN.ckpt``, then remove the oldest beyond ``keep``. OutputError if the disk refuses."""
+        """Write ``step_NNNNNNNN.ckpt``, then remove the oldest beyond ``keep``.
+
+        Raises:
+            OutputError: the disk refuses.
+            TrainingError: a weight is not a number any more; nothing is written.
+        """
         path = self.path(progress.step)
         self._write(path, progress)
         done = [old for step, old in numbered(self.folder) if step <= progress.step]  # later ones were passed over
@@ -91,11 +100,15 @@ class Snapshots:
         return path
 
     def save_best(self, progress: Position) -> None:
-        """Write ``best.ckpt``, which ``keep`` does not count."""
+        """Write ``best.ckpt``, which ``keep`` does not count; it raises what :meth:`save` does."""
         self._write(self.folder / BEST_NAME, progress)
 
     def _write(self, path: Path, progress: Position) -> None:
-        content = [{"name": name, "data": ms.Tensor(array)} for name, array in self._arrays()]
+        arrays = dict(self._arrays())
+        for name, array in arrays.items():
+            if not np.isfinite(array).all():
+                raise TrainingError(f"step {progress.step} has left NaN or infinity in {name}; {LOWER_RATE}")
+        content = [{"name": name, "data": ms.Tensor(array)} for name, array in arrays.items()]
         state = {"stage": self.settings.stage, "step": progress.step, "best": progress.best}
         words = {STATE_NAME: json.dumps({**state, "settings": self.settings.plain()})}
         with atomic_file(path) as temporary:
@@ -124,7 +137,7 @@ class Snapshots:
         """Continue from a file of :meth:`save`.
 
         Raises:
-            CheckpointError: it is damaged, or holds weights alone.
+            CheckpointError: it is damaged, or holds weights alone, or some that are not finite.
             OptionError: it is of another stage, of other sizes, or was trained with other parts frozen.
         """
         state, before = read_state(path)
@@ -151,6 +164,8 @@ class Snapshots:
                 f"{path} has parameter {name} of shape {list(tensors[name].shape)} where {list(expected)} was written; "
                 "it is damaged, take an earlier checkpoint"
             )
+        if not np.isfinite(tensors[name]).all():
+            raise CheckpointError(f"{path} has NaN or infinity in parameter {name}; take an earlier checkpoint")
         set_parameter(parameter, own, tensors[name], self.settings.network)
 
 
@@ -179,7 +194,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], TrainSettings]:
     """
     try:
         state = json.loads(read_file(path).words[STATE_NAME])
-        return state, settings_from(state["stage"], state["settings"])
+        return state, stored_settings(state["stage"], state["settings"])
     except (TypeError, ValueError, KeyError, RecursionError, OptionError) as error:
         raise CheckpointError(
             f"{path} holds no state of a training run that can go on; take its weights with init_from"

@@ -62,22 +62,34 @@ def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) ->
         set_parameter(parameter, parameter.name, tensors[rrdb_name(parameter.name)], config)
 
 
-def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig) -> None:
-    """Fill a whole SRDiff from a checkpoint of either stage's family; CheckpointError if its sizes are others.
+def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig, student: bool | None = None) -> None:
+    """Fill a whole SRDiff from a checkpoint of either family.
 
-    A ``true_conv`` that the checkpoint does not have stays as it is: it is fitted when the other weights are done.
+    A ``true_conv`` is left out where the configuration has none, and stays as it is where the checkpoint has none: it
+    is fitted when the other weights are done.
+
+    Args:
+        student: whether the checkpoint must be a student's, which gives x_0, or must not; None takes both.
+
+    Raises:
+        CheckpointError: its sizes are others, or it is not what it must be.
     """
     checkpoint = load_checkpoint(path)
-    fits_later = config.fidelity and not checkpoint.config.fidelity
+    if student is not None and student != (checkpoint.stored.student_steps is not None):
+        raise CheckpointError(
+            f"{path} holds no student; name it as the teacher, and leave init_from out"
+            if student
+            else f"{path} holds a student, no teacher; go on from it in the stage distil with init_from={path}"
+        )
     for name, value in vars(config).items():
         found = getattr(checkpoint.config, name)
-        if found != value and not (name == "fidelity" and fits_later):
+        if found != value and name != "fidelity":
             raise CheckpointError(
                 f"{path} has {name} {found} where the configuration has {value}; change network.{name}, "
                 "or give another checkpoint"
             )
     for parameter in network.get_parameters():
         own = parameter.name
-        if fits_later and TRUE_CONV in own:
+        if TRUE_CONV in own and not checkpoint.config.fidelity:
             continue
         set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)

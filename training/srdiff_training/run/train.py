@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Callable, Iterable
@@ -14,6 +15,7 @@ from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, make_folder, require_writable
 from srdiff.errors import CheckpointError, OptionError, OutputError, TrainingError
+from srdiff.looking import is_there
 from srdiff.unfinished_files import remove_leftovers
 
 from ..data.crops import Crops, Photos, batches
@@ -23,12 +25,12 @@ from ..model.rrdb import RRDBUpscaler
 from .devices import Devices, join_devices
 from .distil_step import DistilStep, TeacherResult, begin_student, distil_rates, load_teacher
 from .initial_weights import initialise
-from .log import Log
+from .log import LOG_NAME, PLOT_NAME, Log
 from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
 from .running_means import RunningMeans
 from .settings import TrainSettings
-from .snapshot import Position, Snapshots, numbered, read_state
+from .snapshot import BEST_NAME, LOWER_RATE, Position, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
 from .truth_fit import TruthFit
@@ -57,18 +59,19 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     Raises:
         CheckpointError, ImageError, OptionError: bad input.
         DeviceError: the device is not there.
-        OutputError: the run's folder cannot be written, or holds another run.
-        TrainingError: the loss is not a number any more.
+        OutputError: the run's folder cannot be written, or holds another run or files of the names that a run writes.
+        TrainingError: the loss or a weight is not a number any more.
     """
     folder = Path(settings.output)
+    if os.path.realpath(str(folder)) in map(os.path.realpath, filter(None, (*settings.data, settings.val))):
+        raise OptionError(f"output is {folder}, a folder of photos, where log.png would be one; choose another")
     require_writable(folder / SETTINGS_NAME)
     written = [path for _, path in reversed(numbered(folder))]
-    if written and not resume:
-        raise OutputError(f"{folder} holds the run of {written[0].name}; go on with --resume, or choose another output")
+    _require_own(folder, written, resume)
     devices = join_devices(settings)
     if not devices.leads:
         echo = _silent
-    network = build_network(settings)
+    network = build_network(settings, resumes=bool(written))
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
     progress = _resumed(snapshots, written, echo) if written else Position()
@@ -93,6 +96,17 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     return TrainingLoop(settings, train_step, snapshots, crops, devices, validate, fit).run(progress)
 
 
+def _require_own(folder: Path, written: list[Path], resume: bool) -> None:
+    """OutputError where a file would be replaced that is not of the run that goes on here."""
+    names = (BEST_NAME, PLOT_NAME, LOG_NAME, SETTINGS_NAME)
+    found = [path.name for path in written] or [name for name in names if is_there(folder / name)]
+    # The last two are what a run leaves that ends before its first checkpoint.
+    goes_on = bool(written) or found == [LOG_NAME, SETTINGS_NAME]
+    if found and not (resume and goes_on):
+        way = "resume it" if goes_on else "move it away"
+        raise OutputError(f"{folder} holds {found[0]} already; {way}, or choose another output")
+
+
 def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     """The state of the newest checkpoint that is whole; where none is, the newest one's CheckpointError."""
     damage = []
@@ -109,26 +123,27 @@ def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     raise damage[0]
 
 
-def build_network(settings: TrainSettings) -> nn.Cell:
-    """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed."""
+def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
+    """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed; those where
+    the run's own checkpoint brings all, so that the other may have been moved.
+    """
     config = settings.network
-    if settings.stage == "rrdb":
-        upscaler = RRDBUpscaler(config)
-        initialise(upscaler, settings.seed)
-        if settings.init_from:
-            load_rrdb(Path(settings.init_from), list(upscaler.get_parameters()), config)
-        return upscaler
-    if settings.stage == "distil" and not settings.init_from:
-        student = load_teacher(Path(settings.teacher), config)
-        begin_student(student, settings)
-        return student
-    network = SRDiff(config)
+    network: nn.Cell
+    if settings.stage == "distil" and not settings.init_from and not resumes:
+        network = load_teacher(Path(settings.teacher), config)
+        begin_student(network, settings)
+        return network
+    network = RRDBUpscaler(config) if settings.stage == "rrdb" else SRDiff(config)
     initialise(network, settings.seed)
-    if settings.init_from:
-        load_srdiff(Path(settings.init_from), network, config)
+    if resumes:
+        return network
+    if settings.init_from and settings.stage == "rrdb":
+        load_rrdb(Path(settings.init_from), list(network.get_parameters()), config)
+    elif settings.init_from:
+        load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil")
     elif settings.encoder_from:
         load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
-    elif settings.freeze_encoder:
+    elif settings.freeze_encoder and settings.stage != "rrdb":
         raise OptionError(
             "the encoder is frozen and has no weights; add --set encoder_from=RRDB.ckpt, or --set freeze_encoder=false"
         )
@@ -210,9 +225,7 @@ class TrainingLoop:
 
     def _require_number(self, loss: float, step: int) -> None:
         if not np.isfinite(loss):
-            raise TrainingError(
-                f"the loss of step {step} is {loss}; go on from the last checkpoint with a lower learning_rate"
-            )
+            raise TrainingError(f"the loss of step {step} is {loss}; {LOWER_RATE}")
 
     def _agreed_signal(self, caught: Caught, step: int) -> int | None:
         if self.devices.count == 1:

@@ -10,12 +10,11 @@ from srdiff.manifest import CLAMP_LIMIT
 
 from ..data.crops import Crops
 from ..model.network import SRDiff
+from .distil_settings import BORDER
 from .distil_step import DistilStep
 from .settings import TrainSettings
 from .stored_weights import TRUE_CONV
 
-# LR pixels at a crop's edge that are not fitted: the network has learned them from padding.
-BORDER = 2
 # Of the mean eigenvalue: keeps channels apart that hardly differ, and changes nothing else.
 RIDGE = 1e-6
 
