@@ -48,6 +48,18 @@ for work in ("the inherited one", "another size of it", "a new one", "a new one 
 for work, child in children:
     assert os.waitpid(child, 0)[1] == 0, work
 """
+SIGNALLED = """
+import gc, os, signal, sys
+from srdiff import Upscaler
+models = [Upscaler.from_bundle(sys.argv[2], engine=sys.argv[1]) for number in range(3)]
+while models:
+    del models[0]
+    gc.collect()
+heard = []
+signal.signal(signal.SIGTERM, lambda *words: heard.append(words))
+os.kill(os.getpid(), signal.SIGTERM)
+assert heard
+"""
 
 
 def test_another_process_is_told_what_was_chosen_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,10 +79,11 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_forked_children_use_it_and_end(engine: str) -> None:
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here, and signals of another kind")
+@pytest.mark.parametrize("program", [FORKED, SIGNALLED], ids=["forked", "signalled"])
+def test_children_use_it_and_signals_are_heard(program: str, engine: str) -> None:
     environment = {**os.environ, "PYTHONPATH": ":".join(sys.path)}
-    command = [sys.executable, "-W", "ignore", "-c", FORKED, engine, str(GOLDEN)]
+    command = [sys.executable, "-W", "ignore", "-c", program, engine, str(GOLDEN)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
@@ -130,7 +132,7 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
         raise PackageError(
             "OpenVINO is not installed; on Python 3.8 or newer run: pip install 'srdiff[cpu]'"
         ) from error
-    core = openvino.Core()
+    core = _core(openvino, os.getpid())
     native = {"fp32", *_native_half_types(core)}
     if precision == "auto":
         precision = "bf16" if "bf16" in native and not this_cpu().is_slower_in_bf16 else "fp32"
@@ -140,6 +142,14 @@ def open_engine(device: str, precision: str, threads: int | None, options: Mappi
             "choose another precision or device"
         )
     return OpenVinoEngine(core, precision, threads, options.get(CACHE_DIR))
+
+
+@lru_cache(maxsize=None)
+def _core(openvino: Any, process: int) -> Any:
+    """One for all engines of a process, and for good: each gives its thread a stack for signals, and takes it away with
+    itself where a later one has put it back. The next signal ends the process then.
+    """
+    return openvino.Core()
 
 
 def _native_half_types(core: Any) -> list[str]:
