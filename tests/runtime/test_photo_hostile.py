@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 import tracemalloc
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Callable
 
@@ -17,6 +19,7 @@ from srdiff.errors import ImageError
 from srdiff.jobs.sources import find_sources
 from srdiff.photo.convert import to_array
 from srdiff.photo.ifd import Directories
+from srdiff.photo.patience import check_scans
 from srdiff.photo.photo import Photo
 from srdiff.photo.read import count_frames, read_photo
 from srdiff.photo.tiff_file import full_pages
@@ -210,6 +213,11 @@ def test_more_parts_than_anybody_makes_are_refused(format: str, at: int, part: b
     assert "more parts than are read" in refused(data[:at] + 2_000_000 * part + data[at:])
 
 
+def test_more_segments_behind_a_scan_than_anybody_makes_are_refused() -> None:
+    data = encoded(Image.new("L", (64, 64), 90), "JPEG")
+    assert "more parts than are read" in refused(data[:-2] + 200_000 * b"\xff\xfe\0\2" + data[-2:])
+
+
 def scanned(scans: int) -> bytes:
     """A progressive JPEG with further scans of one coefficient in all blocks, each of them in a few bytes."""
     data = encoded(Image.new("L", (64, 64), 90), "JPEG", progressive=True)[:-2]
@@ -223,6 +231,20 @@ def test_more_scans_than_anybody_makes_are_refused() -> None:
     exif = b"Exif\0\0II*\0\x08\0\0\0" + directory([(40_000, 7, len(thumbnail), 26)]) + thumbnail
     data = scanned(80)
     assert read(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:] + behind).frames == 1
+
+
+@pytest.mark.parametrize("part", [b"\xff", b"\xff\xd0", b"\xff\xfe\0\2", b"\xff\0", b"\xff\xff\xd0"])
+def test_what_lies_between_scans_takes_no_longer_than_it_is(part: bytes) -> None:
+    """Twenty times of it about twenty times as long: what grows with the square takes four hundred times."""
+    data = encoded(Image.new("L", (64, 64), 90), "JPEG")[:-2]
+    seconds = []
+    for count in (2_000, 40_000):
+        stream = io.BytesIO(data + count * part)
+        began = time.process_time()
+        with suppress(ImageError):
+            check_scans(stream, "it")
+        seconds.append(time.process_time() - began)
+    assert seconds[1] < 100 * max(seconds[0], 1e-3)
 
 
 def test_exif_that_claims_more_than_it_has_costs_no_picture() -> None:

@@ -13,10 +13,10 @@ from ..errors import ImageError
 # make take a few hundred, animations up to one for each 128 bytes; a million take about a second.
 _READS, _BYTES_PER_READ = 1_000_000, 16
 # Each scan of a JPEG is a pass over all of its picture. Progressive ones have ten; libtiff allows as many.
-_SCANS = 100
-_MARKER = re.compile(rb"\xff+[^\x00\xff]")
-_BARE = frozenset(b"\x01\xd0\xd1\xd2\xd3\xd4\xd5\xd6\xd7\xd8")  # markers of JPEG without a length
-_END, _SCAN = 0xD9, 0xDA
+_SCANS, _SEGMENTS = 100, 100_000
+# A marker with a length, or the end: none of the bytes that stand for themselves, that pad, or that mark alone.
+_MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+_END, _SCAN = b"\xd9", b"\xda"
 
 
 class Patient:
@@ -32,7 +32,7 @@ class Patient:
     def read(self, size: int = -1) -> bytes:
         self._left -= 1
         if self._left < 0:
-            raise ImageError(f"{self._name} is in more parts than are read; save it anew with another program")
+            raise _too_many(self._name)
         return self._stream.read(size)
 
     def __getattr__(self, name: str) -> Any:
@@ -46,17 +46,19 @@ def check_scans(stream: BinaryIO, name: str) -> None:
     data = stream.read()
     stream.seek(here)
     position, scans = 0, 0
-    while True:
+    for _ in range(_SEGMENTS):
         found = _MARKER.search(data, position)
-        if found is None or data[found.end() - 1] == _END:
+        if found is None or found.group(1) == _END:
             return
-        position = found.end()
-        marker = data[position - 1]
-        if marker in _BARE:
-            continue
-        scans += marker == _SCAN
+        scans += found.group(1) == _SCAN
         if scans > _SCANS:
             raise ImageError(f"{name} has more than {_SCANS} scans; save it anew with another program")
+        position = found.end()
         if len(data) < position + 2:
             return
         position += struct.unpack_from(">H", data, position)[0]
+    raise _too_many(name)
+
+
+def _too_many(name: str) -> ImageError:
+    return ImageError(f"{name} is in more parts than are read; save it anew with another program")
