@@ -1,5 +1,5 @@
 # `make test-newest`: the tests of the runtime and the service with the newest version of each dependency, whatever
-# tests/constraints.txt says, in a fresh environment. On Python 3.13: some no longer have new versions for older ones.
+# tests/constraints.txt says, in a fresh environment. On Python 3.13: the new versions of some ask for one that is not old.
 PYTHON313 ?= $(shell python3.13 -c "import sys; print(sys.executable)" 2>/dev/null \
   || ls -d $(HOME)/.pyenv/versions/3.13.*/bin/python3.13 2>/dev/null | tail -n 1)
 NEWEST := .venv-newest/bin

@@ -70,7 +70,7 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     devices = join_devices(settings)
     if not devices.leads:
         echo = _silent
-    network = build_network(settings, resumes=bool(written))
+    network = build_network(settings, bool(written), echo)
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
     progress = _resumed(snapshots, written, echo) if written else Position()
@@ -111,7 +111,7 @@ def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     raise damage[0]
 
 
-def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
+def build_network(settings: TrainSettings, resumes: bool = False, echo: Echo = print) -> nn.Cell:
     """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed; those where
     the run's own checkpoint brings all, so that the other may have been moved.
     """
@@ -128,7 +128,11 @@ def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
     if settings.init_from and settings.stage == "rrdb":
         load_rrdb(Path(settings.init_from), list(network.get_parameters()), config)
     elif settings.init_from:
-        load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil")
+        if load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil"):
+            echo(
+                f"{settings.init_from} has the dial --fidelity and this run's student gets none; one of one step gets "
+                "it with distil.fidelity_batches=16"
+            )
     elif settings.encoder_from:
         load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
     elif settings.freeze_encoder and settings.stage != "rrdb":
