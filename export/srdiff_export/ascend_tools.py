@@ -22,6 +22,7 @@ ASCEND_ORIENTED, GENERAL = "ascend_oriented", "general"
 CHIPS = ("default", "910b")
 SOC = re.compile(r"Ascend[0-9A-Za-z_]+")
 CONVERTER, ATC = "converter_lite", "atc"
+LEFT = ("fusion_result.json", "kernel_meta")  # by ATC, where it runs
 
 Dims = Dict[str, List[int]]
 
@@ -106,6 +107,11 @@ def run_tool(command: list[str], folder: Path, shapes: list[Shapes]) -> None:
     """
     if shutil.which(command[0]):
         done = subprocess.run(command, cwd=str(folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        for left in (folder / name for name in LEFT):
+            if left.is_dir():
+                shutil.rmtree(str(left))
+            elif left.exists():
+                left.unlink()
         if done.returncode:
             lines = done.stdout.decode("utf-8", errors="replace").split("\n")
             last = next((line.strip() for line in reversed(lines) if line.strip()), "it says nothing")

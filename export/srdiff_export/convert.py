@@ -200,6 +200,7 @@ def _script(graphs: list[_Graph]) -> str:
         "set -e",
         'cd "$(dirname "$0")"',
         *(" ".join(map(shlex.quote, graph.command)) for graph in graphs),
+        f"rm -rf {' '.join(ascend_tools.LEFT)}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -10,8 +10,12 @@ from srdiff.bundle import MANIFEST_NAME, Bundle
 from srdiff.errors import BundleError, OutputError
 from srdiff.looking import is_there
 
-# What convert.sh makes in a bundle's folder, beside the files that its manifest lists.
-_CONVERTED = re.compile(r"(encoder|step)_(\d+x\d+|profiles)\.(mindir|om)")
+from .ascend_tools import LEFT
+
+# What convert.sh makes in a bundle's folder, beside the files that its manifest lists: ATC adds the system to a dynamic
+# graph's name, MindSpore Lite parts a large one.
+_CONVERTED = re.compile(r"(encoder|step)_(\d+x\d+|profiles)((_linux_\w+)?\.om|(_graph)?\.mindir|_variables)")
+_NO_PERSONS = (*LEFT, ".DS_Store")
 
 
 def require_replaceable(target: Path, overwrite: bool) -> None:
@@ -27,7 +31,7 @@ def require_replaceable(target: Path, overwrite: bool) -> None:
             f"{target} exists already and is no whole bundle; choose another name, or move it away"
         ) from error
     for name in sorted(os.listdir(str(target))):
-        if name not in own and not _CONVERTED.fullmatch(name):
+        if name not in own and name not in _NO_PERSONS and not _CONVERTED.fullmatch(name):
             raise OutputError(
                 f"{target / name} is no file of the bundle that was to be replaced; move it away, or choose another "
                 "name for the new one"

@@ -321,9 +321,10 @@ def test_init_from_goes_on_from_a_student_and_teacher_does_not(tmp_path: Path) -
             if stage == "distil"
             else {"network": {**vars(config), "fidelity": False, "unet_mults": [1, 2]}}
         )
-        given = {**TINY, "data": "x", "output": "y", key: str(paths[name]), **changes}
-        return build_network(settings_from(stage, given))
+        given = {**TINY, "patch": 32, "data": "x", "output": "y", key: str(paths[name]), **changes}
+        return build_network(settings_from(stage, given), echo=lines.append)
 
+    lines: list[str] = []
     with pytest.raises(CheckpointError, match="holds no student; name it as the teacher, and leave init_from out"):
         built("init_from", "teacher")
     for stage, key in (("distil", "teacher"), ("srdiff", "init_from")):
@@ -331,6 +332,10 @@ def test_init_from_goes_on_from_a_student_and_teacher_does_not(tmp_path: Path) -
             built(key, "student", stage)
     found = public_state(built("init_from", "student"))
     assert not any("true_conv" in name for name in found)
+    assert [line.partition("; ")[0] for line in lines] == [
+        f"{paths['student']} has the dial --fidelity and this run's student gets none"
+    ]
+    assert built("init_from", "student", fidelity_batches=1).config.fidelity and len(lines) == 1
     assert all(np.array_equal(array, student[name].numpy()) for name, array in found.items())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,29 @@ def test_what_is_trained_on_can_be_read(schedule: str, timesteps: int) -> None:
     betas = np.asarray(settings.noise_schedule.betas, np.float32)
     stored = StoredRecipe(Path("x"), {"betas": betas, RES_RESCALE: np.float32([settings.res_rescale])})
     assert (stored.schedule, stored.res_rescale) == (settings.noise_schedule, settings.res_rescale)
+
+
+def test_more_betas_than_any_schedule_has_cost_no_memory() -> None:
+    stored = StoredRecipe(Path("x.ckpt"), {"betas": np.full(3_000_000, 0.01, np.float32)})
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match=r"x\.ckpt has 3000000 betas that are no noise schedule"):
+            _ = stored.schedule
+        assert tracemalloc.get_traced_memory()[1] < 20e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("change", ["distil.fidelity_batches=0", "distil.steps=2"])
+def test_the_dial_follows_when_a_run_is_repeated(tmp_path: Path, change: str) -> None:
+    """The trainer has written network.fidelity into settings.yaml, no person."""
+    with_dial = ["teacher=moved.ckpt", "network.unet_mults=[1, 2]", "distil.fidelity_batches=1"]
+    settings = load_settings("distil", "small", [*PLACES, *with_dial])
+    (tmp_path / "settings.yaml").write_text(yaml.safe_dump(settings.plain(), sort_keys=False))
+    assert load_settings("distil", str(tmp_path / "settings.yaml")) == settings and settings.network.fidelity
+    assert load_settings("distil", str(tmp_path / "settings.yaml"), [change]).network.fidelity is False
+    with pytest.raises(OptionError, match=r"network\.fidelity is True where .* make it False; leave it out"):
+        load_settings("distil", str(tmp_path / "settings.yaml"), [change, "network.fidelity=true"])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +160,16 @@ def test_bad_files(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "c.yaml").write_text(text)
     with pytest.raises(OptionError, match=message):
         load_settings("srdiff", str(tmp_path / "c.yaml"), PLACES)
+
+
+@pytest.mark.parametrize("key", ["batch", "network", "network.unet_mults", "data"])
+def test_aliases_make_no_endless_sentence(tmp_path: Path, key: str) -> None:
+    lists = ["&a0 [1]", *(f"&a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, 6))]
+    text = f"{key.replace('.', ': {', 1)}: [{', '.join(lists)}]"
+    (tmp_path / "c.yaml").write_text(text + "}" * ("." in key))
+    with pytest.raises(OptionError) as caught:
+        load_settings("srdiff", str(tmp_path / "c.yaml"), ["output=run"])
+    assert len(str(caught.value)) < 5000
 
 
 def test_no_such_configuration() -> None:

@@ -142,7 +142,7 @@ def test_what_is_no_number_is_not_saved(tmp_path: Path, group: str, value: float
 
 
 def test_a_file_of_what_is_no_number_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An older version could leave it."""
+    """Whatever has written it."""
     settings = tiny_settings(tmp_path, tmp_path)
     saved = snapshots_of(settings, seed=1)
     saved.save(Position(1))

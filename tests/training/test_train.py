@@ -27,10 +27,11 @@ from srdiff_training.data.crops import Crops, Photos
 from srdiff_training.model.checkpoint import load_checkpoint
 from srdiff_training.run.devices import Devices
 from srdiff_training.run.log import COLUMNS, LOG_NAME, PLOT_NAME
+from srdiff_training.run.own_folder import SETTINGS_NAME
 from srdiff_training.run.settings import TrainSettings
 from srdiff_training.run.settings_file import settings_from
 from srdiff_training.run.snapshot import Position, Snapshots, numbered, read_state
-from srdiff_training.run.train import SETTINGS_NAME, TrainingLoop, build_network, build_step, train
+from srdiff_training.run.train import TrainingLoop, build_network, build_step, train
 
 from .training_runs import TINY, make_photos, tiny_settings, uncompiled
 
@@ -160,7 +161,7 @@ def test_a_checkpoint_that_was_passed_over_costs_no_new_one(photos: Path, tmp_pa
 def test_a_run_is_not_overwritten(photos: Path, tmp_path: Path) -> None:
     settings = tiny_settings(photos, tmp_path / "run")
     loop_of(settings).run(Position())
-    with pytest.raises(OutputError, match=r"holds step_00000006\.ckpt already; resume it"):
+    with pytest.raises(OutputError, match=r"holds step_00000006\.ckpt already; go on with resume=True, or"):
         train(settings)
 
 
@@ -170,22 +171,6 @@ def test_a_run_does_not_lie_among_its_photos(photos: Path, tmp_path: Path, place
     changes = {"data": "x", "output": str(photos.parent / place), key: str(photos)}
     with pytest.raises(OptionError, match=r"a folder of photos, where log\.png would be one; choose another"):
         train(settings_from("srdiff", {**TINY, **changes}), resume=True)
-
-
-@pytest.mark.parametrize("resume", [False, True])
-@pytest.mark.parametrize("names", [["best.ckpt"], ["best.ckpt", LOG_NAME, SETTINGS_NAME], [LOG_NAME], [SETTINGS_NAME],
-                                   [PLOT_NAME], [LOG_NAME, SETTINGS_NAME]])  # fmt: skip
-def test_nothing_that_lies_there_is_replaced(photos: Path, tmp_path: Path, names: list[str], resume: bool) -> None:
-    """Log and settings together are a run's that was killed before its first checkpoint, which --resume begins anew."""
-    (tmp_path / "run").mkdir()
-    for name in names:
-        (tmp_path / "run" / name).write_text("step\n")
-    begun = names == [LOG_NAME, SETTINGS_NAME]
-    with pytest.raises(OptionError if begun and resume else OutputError) as caught:
-        train(tiny_settings(photos, tmp_path / "run", freeze_encoder=True), resume)  # nothing to train with
-    if not (begun and resume):
-        assert f"holds {names[0]} already; {'resume it' if begun else 'move it away'}" in str(caught.value)
-    assert all((tmp_path / "run" / name).read_text() == "step\n" for name in names)
 
 
 @pytest.mark.parametrize(

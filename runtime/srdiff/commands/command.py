@@ -70,8 +70,8 @@ class OneSentence(click.Command):
             ctx.exit(error.exit_code if isinstance(error, SRDiffError) else 1)
 
     def typed(self, sentence: str, words: tuple[str, ...]) -> str:
-        """A library's sentence with its arguments as they are typed: ``max_pixels`` and ``samples=8`` are its words,
-        outside of files' names.
+        """A library's sentence with its arguments as they are typed: ``max_pixels``, ``samples=8`` and
+        ``resume=True`` are its words, outside of files' names.
         """
         pieces, names = apart(sentence, words)
         made = [part for pair in zip(map(self._spelled, pieces), [*names, ""]) for part in pair]
@@ -81,6 +81,8 @@ class OneSentence(click.Command):
         for param in self.params:
             if isinstance(param, click.Option) and param.name is not None:
                 option = max(param.opts, key=len)
+                if param.is_flag:
+                    sentence = re.sub(rf"(?<![\w-]){param.name}=True(?!\w)", option, sentence)
                 if "_" in param.name:
                     sentence = re.sub(rf"(?<![\w-]){param.name}(?![\w=])", option, sentence)
                 sentence = re.sub(rf"(?<![\w-]){param.name}=(?=\w)", f"{option} ", sentence)

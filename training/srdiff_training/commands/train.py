@@ -22,7 +22,12 @@ from .packages import brought_by
     help="YAML file, or one that comes with this package: the model card's settings, or a small model for a CPU.",
 )
 @click.option(
-    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Change a setting; repeatable. network.KEY is a size."
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a setting; repeatable. network.KEY is a size. Words are taken as typed, quotes and "
+    "all; KEY= clears one.",
 )
 @click.option("--resume", is_flag=True, help="Go on from the newest checkpoint in the output folder, if it has one.")
 @click.pass_context

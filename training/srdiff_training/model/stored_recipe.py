@@ -39,7 +39,8 @@ class StoredRecipe:
         """The noise schedule, in float64 where it is a known one that was rounded."""
         if "betas" not in self.buffers:
             return None
-        stored = self.buffers["betas"].ravel().astype(np.float64)
+        found = self.buffers["betas"]
+        stored = found.ravel()[: MAX_TIMESTEPS + 1].astype(np.float64)  # enough to be refused
         if 0 < stored.size <= MAX_TIMESTEPS:
             for name in BETAS:
                 betas = BETAS[name](stored.size)
@@ -49,7 +50,7 @@ class StoredRecipe:
             return Schedule("custom", tuple(stored.tolist()))
         except OptionError as error:
             raise CheckpointError(
-                f"{self.path} has {stored.size} betas that are no noise schedule, which has at most {MAX_TIMESTEPS}, "
+                f"{self.path} has {found.size} betas that are no noise schedule, which has at most {MAX_TIMESTEPS}, "
                 "each between 0 and 1; name the schedule that it was trained with"
             ) from error
 

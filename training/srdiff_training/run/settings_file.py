@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, Iterable
@@ -20,6 +21,9 @@ from .settings import TrainSettings
 
 GROUPS: dict[str, type] = {"network": NetworkConfig, "distil": DistilSettings}
 CONFIGS = Path(__file__).parents[1] / "configs"
+# YAML's aliases make values that are longer than any memory where they are written out.
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 2, 200, 200
 
 
 def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> TrainSettings:
@@ -45,6 +49,8 @@ def load_settings(stage: str, config: str, changes: Iterable[str] = ()) -> Train
     values = _parse(str(path), content) or {}
     if not isinstance(values, dict):
         raise OptionError(f"{path} is no list of keys and values; write one 'key: value' a line")
+    if stage == "distil" and isinstance(values.get("network"), dict):
+        values["network"].pop("fidelity", None)  # a run's settings.yaml has it, where it follows from distil
     for change in changes:
         key, equals, text = change.partition("=")
         if not equals:
@@ -132,7 +138,8 @@ def _group(values: dict[str, Any], name: str) -> dict[str, Any]:
     """Takes a group of settings out of the others."""
     members = values.pop(name, None) or {}
     if not isinstance(members, dict):
-        raise OptionError(f"{name} is {members!r}; write its values under it, as {name}.KEY=VALUE or as lines")
+        found = _SHOWN.repr(members)
+        raise OptionError(f"{name} is {found}; write its values under it, as {name}.KEY=VALUE or as lines")
     return members
 
 
@@ -165,7 +172,7 @@ def _coerced(kind: type, values: dict[str, Any], prefix: str) -> dict[str, Any]:
         try:
             result[key] = convert(value)
         except (TypeError, ValueError, OverflowError) as error:
-            raise OptionError(f"{prefix}{key} is {value!r}; it must be {description}") from error
+            raise OptionError(f"{prefix}{key} is {_SHOWN.repr(value)}; it must be {description}") from error
     return result
 
 

@@ -62,7 +62,7 @@ def load_rrdb(path: Path, parameters: list[Parameter], config: NetworkConfig) ->
         set_parameter(parameter, parameter.name, tensors[rrdb_name(parameter.name)], config)
 
 
-def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig, student: bool | None = None) -> None:
+def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig, student: bool | None = None) -> bool:
     """Fill a whole SRDiff from a checkpoint of either family.
 
     A ``true_conv`` is left out where the configuration has none, and stays as it is where the checkpoint has none: it
@@ -70,6 +70,9 @@ def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig, student: bo
 
     Args:
         student: whether the checkpoint must be a student's, which gives x_0, or must not; None takes both.
+
+    Returns:
+        Whether a ``true_conv`` was left out.
 
     Raises:
         CheckpointError: its sizes are others, or it is not what it must be.
@@ -93,3 +96,4 @@ def load_srdiff(path: Path, network: nn.Cell, config: NetworkConfig, student: bo
         if TRUE_CONV in own and not checkpoint.config.fidelity:
             continue
         set_parameter(parameter, own, checkpoint.tensors[public_name(own, config)], config)
+    return checkpoint.config.fidelity and not config.fidelity

@@ -14,8 +14,7 @@ from mindspore import Parameter, nn
 from tqdm import tqdm
 
 from srdiff.atomic_files import atomic_file, make_folder, require_writable
-from srdiff.errors import CheckpointError, OptionError, OutputError, TrainingError
-from srdiff.looking import is_there
+from srdiff.errors import CheckpointError, OptionError, TrainingError
 from srdiff.unfinished_files import remove_leftovers
 
 from ..data.crops import Crops, Photos, batches
@@ -25,17 +24,17 @@ from ..model.rrdb import RRDBUpscaler
 from .devices import Devices, join_devices
 from .distil_step import DistilStep, TeacherResult, begin_student, distil_rates, load_teacher
 from .initial_weights import initialise
-from .log import LOG_NAME, PLOT_NAME, Log
+from .log import Log
 from .losses import ImageLoss, NoiseLoss
 from .optimiser_step import TrainStep, lower_precision, rates_at
+from .own_folder import SETTINGS_NAME, require_own
 from .running_means import RunningMeans
 from .settings import TrainSettings
-from .snapshot import BEST_NAME, LOWER_RATE, Position, Snapshots, numbered, read_state
+from .snapshot import LOWER_RATE, Position, Snapshots, numbered, read_state
 from .stopping import Caught, stop_signals
 from .stored_weights import load_rrdb, load_srdiff
 from .truth_fit import TruthFit
 
-SETTINGS_NAME = "settings.yaml"
 Echo = Callable[[str], None]
 
 
@@ -67,11 +66,11 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
         raise OptionError(f"output is {folder}, a folder of photos, where log.png would be one; choose another")
     require_writable(folder / SETTINGS_NAME)
     written = [path for _, path in reversed(numbered(folder))]
-    _require_own(folder, written, resume)
+    require_own(folder, written, settings.stage, resume)
     devices = join_devices(settings)
     if not devices.leads:
         echo = _silent
-    network = build_network(settings, resumes=bool(written))
+    network = build_network(settings, bool(written), echo)
     train_step = build_step(network, settings, devices)
     snapshots = Snapshots(folder, network, train_step, settings)
     progress = _resumed(snapshots, written, echo) if written else Position()
@@ -96,17 +95,6 @@ def train(settings: TrainSettings, resume: bool = False, echo: Echo = print) -> 
     return TrainingLoop(settings, train_step, snapshots, crops, devices, validate, fit).run(progress)
 
 
-def _require_own(folder: Path, written: list[Path], resume: bool) -> None:
-    """OutputError where a file would be replaced that is not of the run that goes on here."""
-    names = (BEST_NAME, PLOT_NAME, LOG_NAME, SETTINGS_NAME)
-    found = [path.name for path in written] or [name for name in names if is_there(folder / name)]
-    # The last two are what a run leaves that ends before its first checkpoint.
-    goes_on = bool(written) or found == [LOG_NAME, SETTINGS_NAME]
-    if found and not (resume and goes_on):
-        way = "resume it" if goes_on else "move it away"
-        raise OutputError(f"{folder} holds {found[0]} already; {way}, or choose another output")
-
-
 def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     """The state of the newest checkpoint that is whole; where none is, the newest one's CheckpointError."""
     damage = []
@@ -123,7 +111,7 @@ def _resumed(snapshots: Snapshots, written: list[Path], echo: Echo) -> Position:
     raise damage[0]
 
 
-def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
+def build_network(settings: TrainSettings, resumes: bool = False, echo: Echo = print) -> nn.Cell:
     """The networks of a stage, with weights from the settings' checkpoint, or initial ones of their seed; those where
     the run's own checkpoint brings all, so that the other may have been moved.
     """
@@ -140,7 +128,11 @@ def build_network(settings: TrainSettings, resumes: bool = False) -> nn.Cell:
     if settings.init_from and settings.stage == "rrdb":
         load_rrdb(Path(settings.init_from), list(network.get_parameters()), config)
     elif settings.init_from:
-        load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil")
+        if load_srdiff(Path(settings.init_from), network, config, student=settings.stage == "distil"):
+            echo(
+                f"{settings.init_from} has the dial --fidelity and this run's student gets none; one of one step gets "
+                "it with distil.fidelity_batches=16"
+            )
     elif settings.encoder_from:
         load_rrdb(Path(settings.encoder_from), list(network.encoder.get_parameters()), config)
     elif settings.freeze_encoder and settings.stage != "rrdb":
