@@ -1,9 +1,5 @@
 # `make test-newest`: the tests of the runtime and the service with the newest version of each dependency, whatever
-<<<<<<< HEAD
 # tests/constraints.txt says, in a fresh environment. On Python 3.13: the newest versions of some need it.
-=======
-# tests/constraints.txt says, in a fresh environment. On Python 3.13: the new versions of some ask for one that is not old.
->>>>>>> g3
 PYTHON313 ?= $(shell python3.13 -c "import sys; print(sys.executable)" 2>/dev/null \
   || ls -d $(HOME)/.pyenv/versions/3.13.*/bin/python3.13 2>/dev/null | tail -n 1)
 NEWEST := .venv-newest/bin
