@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from srdiff.errors import OutputError
+from srdiff.photo.formats import readable_formats
 from srdiff.photo.photo import Photo
 from srdiff.photo.read import read_photo
 from srdiff.photo.unkept import unkept
@@ -35,18 +36,26 @@ class Thing:
     """Something that belongs to a picture.
 
     Attributes:
-        files: it in a file of each format that can hold it.
+        files: it in a file of each format that can hold it; None where nothing here writes that one.
         kept: whether a photo still has it.
         large: the same, larger than a segment of JPEG holds, in a PNG.
     """
 
-    files: dict[str, bytes]
+    files: dict[str, bytes | None]
     kept: Callable[[Photo], bool]
     large: bytes | None = None
 
 
 def pillow(format: str, samples: np.ndarray = PICTURE, **options: Any) -> bytes:
     return encoded(Image.fromarray(samples), format, **options)
+
+
+def modern(**options: Any) -> dict[str, bytes | None]:
+    """HEIC and AVIF: of both with the extra heif, and of AVIF with newer versions of Pillow."""
+    readable_formats()  # which knows their encoders, too
+    samples = options.pop("samples", PICTURE)
+    kinds = {"heic": "HEIF", "avif": "AVIF"}
+    return {name: pillow(kind, samples, **options) if kind in Image.SAVE else None for name, kind in kinds.items()}
 
 
 def png_with(*chunks: tuple[bytes, bytes], samples: np.ndarray = PICTURE) -> bytes:
@@ -96,6 +105,7 @@ def things() -> dict[str, Thing]:
             {
                 "png": png_with((b"eXIf", exif()[6:])),
                 **{name: pillow(name, exif=exif()) for name in ("jpeg", "webp", "tiff")},
+                **modern(exif=exif()),
             },
             lambda photo: photo.exif is not None,
             png_with((b"eXIf", exif(LARGE)[6:])),
@@ -104,6 +114,7 @@ def things() -> dict[str, Thing]:
             {
                 "png": png_with((b"iCCP", b"it\0\0" + zlib.compress(SRGB))),
                 **{name: pillow(name, icc_profile=SRGB) for name in ("jpeg", "webp", "tiff")},
+                **modern(icc_profile=SRGB),
             },
             lambda photo: photo.icc_profile == SRGB,
         ),
@@ -113,6 +124,7 @@ def things() -> dict[str, Thing]:
                 "jpeg": jpeg_with(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
                 "webp": pillow("webp", xmp=XMP),
                 "tiff": pillow("tiff", tiffinfo={700: XMP}),
+                **modern(xmp=XMP),
             },
             lambda photo: photo.xmp is not None and photo.xmp.startswith(XMP),
             png_with((b"iTXt", itxt + XMP + b" " * LARGE)),
@@ -142,7 +154,7 @@ def things() -> dict[str, Thing]:
         "resolution": Thing(
             {
                 "png": png_with((b"pHYs", struct.pack(">IIB", 11811, 11811, 1))),
-                **{name: pillow(name, dpi=(300, 300)) for name in ("jpeg", "tiff")},
+                **{name: pillow(name, dpi=(300, 300)) for name in ("jpeg", "tiff", "bmp")},
             },
             lambda photo: photo.dpi is not None and abs(photo.dpi[0] - 300) < 0.1,
         ),
@@ -167,16 +179,29 @@ def things() -> dict[str, Thing]:
             lambda photo: photo.pixels.dtype == np.uint16,
         ),
         "transparency": Thing(
-            {name: pillow(name, key) for name in ("png", "webp", "tiff")},
+            {
+                **{name: pillow(name, key) for name in ("png", "webp", "tiff")},
+                "gif": pillow("gif", PICTURE[..., 0], transparency=int(PICTURE[0, 0, 0])),
+                "tga": pillow("tga", key),
+                **modern(samples=key),
+            },
             lambda photo: photo.alpha is not None,
         ),
     }
 
 
-def outcome(data: bytes, format: str, kept: Callable[[Photo], bool]) -> str:
+class Named(io.BytesIO):
+    """With a name, by which TGA is known."""
+
+    def __init__(self, data: bytes, format: str) -> None:
+        super().__init__(data)
+        self.name = f"it.{format}"
+
+
+def outcome(source: str, data: bytes, format: str, kept: Callable[[Photo], bool]) -> str:
     """``yes``, ``as a profile``, ``no`` or ``refused``; what is lost must be told, and what is kept must not."""
-    photo = read_photo(io.BytesIO(data))
-    assert kept(photo)
+    photo = read_photo(Named(data, source))
+    assert kept(photo), source
     stream = io.BytesIO()
     try:
         write_photo(photo, stream, format)
@@ -192,7 +217,7 @@ def outcome(data: bytes, format: str, kept: Callable[[Photo], bool]) -> str:
 
 def cell(thing: Thing, format: str) -> str:
     """The same whatever the file that was read."""
-    found = {outcome(data, format, thing.kept) for data in thing.files.values()}
+    found = {outcome(source, data, format, thing.kept) for source, data in thing.files.items() if data is not None}
     assert len(found) == 1, found
     (word,) = found
     if word == "yes" and thing.large is not None:
