@@ -30,7 +30,7 @@ POST = b"POST /v1/decoded HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r
 @pytest.fixture
 def server(bundles: dict[str, Bundle]) -> Iterator[Server]:
     service = Service(bundles, [dict], LIMITS)
-    server = Server(configured(service, None, True, port=0), service)
+    server = Server(configured(service, None, "localhost", port=0), service)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:

@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listening in sockets or []:
-            _log.info("running on %s", address(listening))
+            _log.info("running on %s", address(*listening.getsockname()[:2]))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.draining:
@@ -61,7 +61,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def configured(service: Service, token: str | None, local: bool, **options: Any) -> uvicorn.Config:
+def configured(service: Service, token: str | None, local: str | None, **options: Any) -> uvicorn.Config:
     """What :class:`Server` takes; options are further ones of uvicorn's."""
     return uvicorn.Config(
         create_app(service, token, local),
@@ -76,7 +76,7 @@ def configured(service: Service, token: str | None, local: bool, **options: Any)
     )
 
 
-def serve(service: Service, sockets: list[socket.socket], token: str | None, local: bool) -> None:
+def serve(service: Service, sockets: list[socket.socket], token: str | None, local: str | None) -> None:
     """Serve until stopped.
 
     Args:
