@@ -106,7 +106,8 @@ class Guard:
                 raise Problem(
                     403,
                     "host",
-                    f"this service answers to this machine's own names alone; ask it at {address(*scope['server'])}",
+                    "this service answers to loopback addresses and its own host's name alone; "
+                    f"ask it at {address(*scope['server'])}",
                 )
         elif scope["path"].startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")
