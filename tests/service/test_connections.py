@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
@@ -183,6 +184,19 @@ def test_one_that_does_not_read_holds_little_and_is_closed(server: Server, port:
             time.sleep(0.01)
         assert 0 < most <= 1 << 18
         assert LIMITS.unread_seconds / 2 < time.monotonic() - began < 10
+
+
+def test_one_that_does_not_read_when_it_stops(
+    server: Server, port: int, large: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srdiff.service.connections.STOP_SECONDS", 0.3)
+    caplog.set_level(logging.INFO, "uvicorn.error")
+    with connected(port) as connection:
+        connection.sendall(GET % b"/")
+        wait_for(lambda: held(server) > 0)
+        server.should_exit = True
+        wait_for(lambda: "Finished server process" in caplog.text)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_one_that_reads_slowly_gets_all(server: Server, port: int, large: None) -> None:

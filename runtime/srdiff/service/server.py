@@ -17,14 +17,13 @@ from uvicorn.server import HANDLED_SIGNALS
 
 from ..errors import OptionError
 from .app import create_app
-from .connections import bounded_protocol
+from .connections import STOP_SECONDS, bounded_protocol
 from .listening import address
 from .service import Service
 
 _log = logging.getLogger("srdiff.service")
 # For clients to fetch what was finished while draining.
 COLLECT_SECONDS = 5.0
-_SHUTDOWN_SECONDS = 5
 # For workers to end: longer than a step or opening a model mostly takes; one that hangs never does.
 _WORKER_SECONDS = 30.0
 # Connections that are taken at a time, before any of them can be told from those that there may be.
@@ -76,7 +75,7 @@ def configured(service: Service, token: str | None, local: str | None, **options
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=2 * STOP_SECONDS,
         **options,
     )
 
