@@ -70,6 +70,18 @@ def test_ignored_and_handled_signals_stay_as_they_are():
             signal.signal(number, handler)
 
 
+def test_one_that_is_handled_within_the_block_stays_so():
+    def handler(number, frame):
+        pass
+
+    try:
+        with interrupted_by_termination():
+            signal.signal(signal.SIGTERM, handler)
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def test_afterwards_and_in_other_threads_nothing_is_changed():
     with pytest.raises(Terminated), interrupted_by_termination():
         os.kill(os.getpid(), signal.SIGTERM)

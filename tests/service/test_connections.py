@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import threading
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Iterator
 
 import pytest
@@ -21,16 +23,22 @@ from srdiff.service.service import Service
 
 from .conftest import wait_for
 
-LIMITS = Limits(connections=4, head_seconds=1.0, unread_seconds=2.0)
+LIMITS = Limits(connections=4, head_seconds=60.0, unread_seconds=2.0)
+HASTY = replace(LIMITS, head_seconds=1.0)
 LARGE = bytes(range(256)) * (64 << 12)  # 64 MiB, more than systems hold for a socket
 GET = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 POST = b"POST /v1/decoded HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1\r\n\r\n"
 
 
 @pytest.fixture
-def server(bundles: dict[str, Bundle]) -> Iterator[Server]:
-    service = Service(bundles, [dict], LIMITS)
-    server = Server(configured(service, None, True, port=0), service)
+def limits() -> Limits:
+    return LIMITS
+
+
+@pytest.fixture
+def server(bundles: dict[str, Bundle], limits: Limits) -> Iterator[Server]:
+    service = Service(bundles, [dict], limits)
+    server = Server(configured(service, None, "localhost", port=0), service)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     try:
@@ -67,9 +75,8 @@ def busy(port: int) -> socket.socket:
     return connection
 
 
-def seconds_until_closed(connection: socket.socket, trickle: bytes) -> float:
+def wait_until_closed(connection: socket.socket, trickle: bytes) -> None:
     """Sending one byte after the other meanwhile."""
-    began = time.monotonic()
     connection.settimeout(0.1)
     for byte in [*trickle, *[0] * 200]:
         try:
@@ -81,23 +88,26 @@ def seconds_until_closed(connection: socket.socket, trickle: bytes) -> float:
             continue
         except ConnectionError:
             break
-    return time.monotonic() - began
 
 
+@pytest.mark.parametrize("limits", [HASTY])
 @pytest.mark.parametrize("trickle", [b"", (GET % b"/livez")[:-4] + b"x" * 150])
 @pytest.mark.parametrize("asks_before", [False, True])
 def test_one_that_does_not_ask_is_closed(port: int, trickle: bytes, asks_before: bool) -> None:
+    began = time.monotonic()
     with connected(port) as connection:
         if asks_before:
             assert b" 200 " in asked(connection, b"/livez")[0]
-        assert 0.5 < seconds_until_closed(connection, trickle) < 10
+        wait_until_closed(connection, trickle)
+    assert 0.9 * HASTY.head_seconds < time.monotonic() - began < 15
 
 
+@pytest.mark.parametrize("limits", [replace(LIMITS, head_seconds=2.0)])
 def test_one_that_asks_again_and_again_stays(port: int) -> None:
     with connected(port) as connection:
-        for _ in range(8):
+        for _ in range(10):
             assert b" 200 " in asked(connection, b"/livez")[0]
-            time.sleep(0.3)
+            time.sleep(0.25)
 
 
 def test_those_that_ask_for_nothing_make_room(server: Server, port: int) -> None:
@@ -174,6 +184,19 @@ def test_one_that_does_not_read_holds_little_and_is_closed(server: Server, port:
             time.sleep(0.01)
         assert 0 < most <= 1 << 18
         assert LIMITS.unread_seconds / 2 < time.monotonic() - began < 10
+
+
+def test_one_that_does_not_read_when_it_stops(
+    server: Server, port: int, large: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srdiff.service.connections.STOP_SECONDS", 0.3)
+    caplog.set_level(logging.INFO, "uvicorn.error")
+    with connected(port) as connection:
+        connection.sendall(GET % b"/")
+        wait_for(lambda: held(server) > 0)
+        server.should_exit = True
+        wait_for(lambda: "Finished server process" in caplog.text)
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def test_one_that_reads_slowly_gets_all(server: Server, port: int, large: None) -> None:

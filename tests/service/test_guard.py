@@ -61,6 +61,21 @@ def test_a_foreign_page_gets_nowhere(cold: Service) -> None:
     assert "access-control-allow-origin" not in client.get("/v1/models").headers
 
 
+def test_the_host_that_was_named_is_asked_and_no_other(cold: Service) -> None:
+    client = TestClient(create_app(cold, None, "Vm"), "http://127.0.1.1:18743")
+    assert client.get("/v1/models", headers={"Host": "vm:18743"}).status_code == 200
+    assert client.get("/v1/models", headers={"Host": ""}).status_code == 403
+    refused = client.get("/v1/models", headers={"Host": "vm.evil.example"})
+    assert refused.status_code == 403
+    place = refused.json()["detail"].rpartition(" ")[2]
+    assert place == "http://127.0.1.1:18743" and client.get(f"{place}/v1/models").status_code == 200
+
+
+def test_where_other_machines_reach_it_every_name_is_asked(cold: Service) -> None:
+    client = TestClient(create_app(cold, None, None), BASE)
+    assert client.get("/v1/models", headers={"Host": "vm"}).status_code == 200
+
+
 @pytest.mark.parametrize("token", [None, TOKEN])
 @pytest.mark.parametrize("name", ["Host", "Origin"])
 @pytest.mark.parametrize("address", ["[::1", "[abc]", "http://[", "http://[::1", "//]", "http://\u2100", "null", ""])

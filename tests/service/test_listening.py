@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 from click.testing import CliRunner
@@ -35,7 +35,27 @@ def test_a_loopback_address_is_local_and_answers_under_its_name(host: str, bundl
         with opened:
             assert is_loopback(opened.getsockname()[0])
             socket.create_connection(opened.getsockname()[:2], 5).close()
-            assert TestClient(app, address(opened)).get("/v1/models").status_code == 200
+            assert TestClient(app, address(*opened.getsockname()[:2])).get("/v1/models").status_code == 200
+
+
+@pytest.mark.parametrize("host, local", [("Vm", "Vm"), ("0.0.0.0", None)])
+def test_the_name_that_was_given_is_one_of_its_own_where_it_is_this_machine_alone(
+    host: str, local: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, served = socket.getaddrinfo, []
+
+    def known(name: str, *more: Any, **options: Any) -> Any:
+        return found("127.0.0.1" if name == "Vm" else name, *more, **options)
+
+    def serve(service: Service, sockets: list[socket.socket], token: str | None, local: str | None) -> None:
+        served.append(local)
+        for opened in sockets:
+            opened.close()
+
+    monkeypatch.setattr("socket.getaddrinfo", known)
+    monkeypatch.setattr("srdiff.service.server.serve", serve)
+    assert CliRunner().invoke(main, ["--host", host, "--port", "0", "--model", "clean"]).exit_code == 0
+    assert served == [local]
 
 
 def test_every_address_is_not_local() -> None:

@@ -6,22 +6,18 @@ import json
 import os
 import signal
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from http.client import HTTPException
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Iterator
+from typing import Iterator
 
 import pytest
 
-from srdiff.bundle import Bundle
 from srdiff.service.server import COLLECT_SECONDS
-from srdiff.service.service import Service
 
-from .conftest import LIMITS, png, wait_for
+from .conftest import png, wait_for
 from .process import LARGE, LONG, Process
 
 
@@ -163,25 +159,6 @@ def test_stopping_while_warming_up(tmp_path: Path) -> None:
         process.kill()
 
 
-def test_a_worker_that_is_opening_ends_before_the_process_does(bundles: dict[str, Bundle]) -> None:
-    opened, warmed = threading.Event(), threading.Event()
-
-    def opener() -> Any:
-        opened.wait(30)
-        return {"clean": SimpleNamespace(enlarge=warmed.set)}
-
-    service = Service(bundles, [opener, opener], LIMITS)
-    service.start()
-    service.close()
-    ended = threading.Thread(target=service.join, daemon=True)
-    ended.start()
-    ended.join(0.3)
-    assert ended.is_alive()
-    opened.set()
-    ended.join(30)
-    assert not ended.is_alive() and not warmed.is_set()
-
-
 def test_a_second_signal_stops_and_listeners_are_told(started: Process) -> None:
     job = started.job()
     with listener(started, job["id"]) as connection:
@@ -191,6 +168,21 @@ def test_a_second_signal_stops_and_listeners_are_told(started: Process) -> None:
         started.process.send_signal(signal.SIGTERM)
         assert b'"state": "cancelled"' in b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert started.process.wait(20) == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+@pytest.mark.parametrize("works", [False, True])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_any_number_of_signals_ends_it_with_0(started: Process, number: signal.Signals, works: bool) -> None:
+    if works:
+        started.job()
+
+    def ended() -> bool:
+        started.process.send_signal(number)
+        return started.process.poll() is not None
+
+    wait_for(ended, 30)
+    assert started.process.returncode == 0
     assert "Traceback" not in started.log.read_text()
 
 

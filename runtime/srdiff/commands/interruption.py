@@ -50,4 +50,5 @@ def interrupted_by_termination() -> Iterator[None]:
         yield
     finally:
         for number in ours:
-            signal.signal(number, signal.SIG_DFL)
+            if signal.getsignal(number) is leave:
+                signal.signal(number, signal.SIG_DFL)

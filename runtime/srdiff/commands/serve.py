@@ -96,10 +96,10 @@ def main(host: str, port: int, models: tuple[str, ...], token_file: Path | None,
         kept_bytes=options["keep_mib"] * _MIB,
     )
     sockets = listening(host, port)
-    local = all(is_loopback(opened.getsockname()[0]) for opened in sockets)
+    local = host if all(is_loopback(opened.getsockname()[0]) for opened in sockets) else None
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     service = Service(bundles, list(openers(bundles, options)), limits)
-    if not local and token is None:
+    if local is None and token is None:
         say(f"{host} can be reached from other machines and no token is asked for")
     serve(service, sockets, token, local)
 

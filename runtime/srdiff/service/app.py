@@ -154,7 +154,7 @@ class Api:
         return job
 
 
-def create_app(service: Service, token: str | None = None, local: bool = True) -> ASGIApp:
+def create_app(service: Service, token: str | None = None, local: str | None = "localhost") -> ASGIApp:
     """The service over HTTP; see :class:`srdiff.service.guard.Guard` for token and local."""
     api = Api(service)
 

@@ -14,6 +14,8 @@ from .limits import Limits
 CROWDED = "crowded"
 # Of an answer, handed to the system at a time: what a connection holds that nobody reads is twice this at most.
 _PIECE = 1 << 16
+# In which answers that are under way have to be taken once the server stops.
+STOP_SECONDS = 5
 
 
 def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
@@ -52,6 +54,10 @@ def bounded_protocol(limits: Limits) -> type[asyncio.Protocol]:
             self._patience.cancel()
             _forget(self._unread)
             super().connection_lost(error)
+
+        def shutdown(self) -> None:
+            super().shutdown()
+            self.loop.call_later(STOP_SECONDS, self.transport.abort)  # cancelling leaves tracebacks
 
         def _make_room(self) -> None:
             waiting = [

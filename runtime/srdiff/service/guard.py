@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .connections import CROWDED
-from .listening import is_loopback
+from .listening import address, is_loopback
 from .metrics import Metrics
 from .problems import Problem
 
@@ -44,15 +44,18 @@ class Guard:
         app: the other.
         metrics: told of every request.
         token: that requests have to bring as ``Authorization: Bearer``; None asks for none.
-        local: the server listens on this machine alone, so a request for another host's name is a foreign page's
-            (DNS rebinding); not asked where there is a token, which foreign pages do not have.
+        local: the host that the server listens on, which is this machine alone, so a request for another host's name
+            is a foreign page's (DNS rebinding); not asked where there is a token, which foreign pages do not have. None
+            where other machines reach the server.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, token: str | None = None, local: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, token: str | None = None, local: str | None = "localhost"
+    ) -> None:
         self._app = app
         self._metrics = metrics
         self._token = None if token is None else _hashed(token)
-        self._local = local
+        self._own = None if local is None else local.lower()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -98,11 +101,13 @@ class Guard:
                 "a page of another site asked; open this service's own page, and have a proxy before it pass on Host",
             )
         if self._token is None:
-            if self._local and not is_loopback(getattr(_address(f"//{host}"), "hostname", None) or ""):
+            name = getattr(_address(f"//{host}"), "hostname", None) or ""
+            if self._own is not None and name != self._own and not is_loopback(name):
                 raise Problem(
                     403,
                     "host",
-                    "this service answers to localhost and loopback addresses alone; ask it under one of them",
+                    "this service answers to loopback addresses and its own host's name alone; "
+                    f"ask it at {address(*scope['server'])}",
                 )
         elif scope["path"].startswith(GUARDED):
             kind, _, given = headers.get("authorization", "").partition(" ")

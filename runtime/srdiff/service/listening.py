@@ -55,7 +55,6 @@ def is_loopback(name: str) -> bool:
         return name == "localhost"
 
 
-def address(listening: socket.socket) -> str:
+def address(host: str, port: int) -> str:
     """To type into a browser."""
-    host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

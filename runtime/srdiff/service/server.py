@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
+import signal
 import socket
 import sys
 import threading
@@ -11,17 +13,19 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
+from uvicorn.server import HANDLED_SIGNALS
 
 from ..errors import OptionError
 from .app import create_app
-from .connections import bounded_protocol
+from .connections import STOP_SECONDS, bounded_protocol
 from .listening import address
 from .service import Service
 
 _log = logging.getLogger("srdiff.service")
 # For clients to fetch what was finished while draining.
 COLLECT_SECONDS = 5.0
-_SHUTDOWN_SECONDS = 5
+# For workers to end: longer than a step or opening a model mostly takes; one that hangs never does.
+_WORKER_SECONDS = 30.0
 # Connections that are taken at a time, before any of them can be told from those that there may be.
 _BACKLOG = 100
 # Files beside the connections that there may be: several backlogs on their way, models, libraries.
@@ -40,12 +44,12 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listening in sockets or []:
-            _log.info("running on %s", address(listening))
+            _log.info("running on %s", address(*listening.getsockname()[:2]))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.draining:
             self._service.close()
-            self.force_exit, self.should_exit = self.should_exit, True  # those who listen are told first
+            self.should_exit = True  # and not force_exit, which leaves out the lifespan's end
             return
         self._service.draining = True
         threading.Thread(target=self._drain, name="drain", daemon=True).start()
@@ -61,7 +65,7 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def configured(service: Service, token: str | None, local: bool, **options: Any) -> uvicorn.Config:
+def configured(service: Service, token: str | None, local: str | None, **options: Any) -> uvicorn.Config:
     """What :class:`Server` takes; options are further ones of uvicorn's."""
     return uvicorn.Config(
         create_app(service, token, local),
@@ -71,12 +75,12 @@ def configured(service: Service, token: str | None, local: bool, **options: Any)
         access_log=False,
         log_config=None,
         server_header=False,
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_graceful_shutdown=2 * STOP_SECONDS,
         **options,
     )
 
 
-def serve(service: Service, sockets: list[socket.socket], token: str | None, local: bool) -> None:
+def serve(service: Service, sockets: list[socket.socket], token: str | None, local: str | None) -> None:
     """Serve until stopped.
 
     Args:
@@ -88,8 +92,12 @@ def serve(service: Service, sockets: list[socket.socket], token: str | None, loc
         Exception: what kept a worker from opening.
     """
     _allow_files(service.limits.connections + _SPARE_FILES)
-    asyncio.run(Server(configured(service, token, local), service).serve(sockets))
-    service.join()
+    server = Server(configured(service, token, local), service)
+    for number in HANDLED_SIGNALS:  # one that comes once the server has ended has no say in how the process does
+        signal.signal(number, server.handle_exit)
+        atexit.register(signal.signal, number, signal.SIG_IGN)
+    asyncio.run(server.serve(sockets))
+    service.join(_WORKER_SECONDS)
     if service.failure is not None:
         raise service.failure
 

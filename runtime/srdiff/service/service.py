@@ -14,7 +14,7 @@ from typing import Callable, Mapping, Sequence
 import numpy as np
 
 from ..bundle import Bundle
-from ..errors import FullLine, Stopped
+from ..errors import FullLine, Stopped, one_line
 from ..line import Line, Turn
 from ..photo.photo import Photo
 from ..upscaler import Upscaler
@@ -89,10 +89,15 @@ class Service:
         self._closed.set()
         self.line.close()
 
-    def join(self) -> None:
-        """Wait until the workers of a closed service have ended: a process that ends within an engine is aborted."""
+    def join(self, seconds: float) -> None:
+        """Wait until the workers of a closed service have ended: a process that ends within an engine is aborted.
+
+        Args:
+            seconds: for all together; one that hangs in its engine is left there.
+        """
+        end = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, end - time.monotonic()))
 
     def upscaler(self, model: str) -> Upscaler:
         """Raises Problem while warming up."""
@@ -103,7 +108,7 @@ class Service:
     def require_open(self) -> None:
         """Raises Problem once the service is stopping."""
         if self.draining:
-            raise Problem(503, "draining", "the service is stopping; come again when it is back", 10)
+            raise _stopping()
 
     def require_room(self) -> None:
         """Raises Problem where a job would not be taken, before its image is received."""
@@ -126,7 +131,7 @@ class Service:
         """Put a photo into the line, or find its result among those that are kept.
 
         Raises:
-            Problem: the line is full.
+            Problem: the line is full, or closed.
         """
         kept = self.results.get(order.digest)
         if kept is not None:
@@ -139,9 +144,9 @@ class Service:
         self.jobs.keep(job)
         try:
             self.line.join(turn)
-        except (FullLine, Stopped):
+        except (FullLine, Stopped) as error:
             self.jobs.forget(job)
-            raise self._full() from None
+            raise (self._full() if isinstance(error, FullLine) else _stopping()) from None
         return job
 
     def cancel(self, job: Job) -> None:
@@ -219,6 +224,7 @@ class Service:
                     return
                 self._warm(name, upscaler)
         except Exception as error:
+            _log.error("a worker cannot be opened, so the service stops: %s", one_line(error))
             self.failure = error
             self.on_failure()
             return
@@ -234,6 +240,10 @@ class Service:
         started = time.perf_counter()
         upscaler.enlarge(picture, 0, manifest.quickest)
         self._speeds[name].note(_pixels(picture), len(manifest.plan(manifest.quickest)), time.perf_counter() - started)
+
+
+def _stopping() -> Problem:
+    return Problem(503, "draining", "the service is stopping; come again when it is back", 10)
 
 
 def _pixels(photo: Photo) -> int:
