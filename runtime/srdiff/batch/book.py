@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..atomic_files import already_made
 from ..errors import ExistsError, OutputError
+from ..jobs.identity import named
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
@@ -92,7 +93,8 @@ class Book:
         for path, origin in there.items():
             output = None if origin is None else origin.outputs[0]
             if origin is not None and not is_same_image(ticket, origin):
-                file = Path(origin.folder or "", Path(name if origin.key == ticket.job.key else origin.key).name)
+                known = name if origin.key == ticket.job.key else named(origin.key)
+                file = Path(named(origin.folder or ""), Path(known).name)
                 what = "was there before the ledger" if origin.outputs[0].found else f"was made of {file}"
                 error = OutputError(
                     f"{name} would replace {path}, which {what} and is kept; "

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..jobs.identity import same_file
+from ..jobs.identity import named, noted, same_file
 from ..jobs.targets import Job
 from ..jobs.work import JobSettings, Outcome
 from .entry import Entry, FileRecord
@@ -78,11 +78,11 @@ def is_same_image(ticket: Ticket, origin: Entry) -> bool:
     if Path(origin.key).name != Path(ticket.job.key).name:
         return False
     known, folder = origin.folder, ticket.folder
-    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
+    return known is None or folder is None or known == folder or same_file(Path(named(known)), Path(named(folder)))
 
 
 def folder_of(job: Job) -> str | None:
     """Of a job's input, the same whatever way it was named."""
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
-        return None if job.source.path is None else str(job.source.path.parent.resolve())
+        return None if job.source.path is None else noted(str(job.source.path.parent.resolve()))
     return None

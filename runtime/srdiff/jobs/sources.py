@@ -16,7 +16,7 @@ from ..errors import ImageError, OptionError, SRDiffError
 from ..looking import is_file, is_folder
 from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
-from .identity import Identity, identity
+from .identity import Identity, identity, named
 
 STREAM = "-"
 # What batches write beside their results.
@@ -228,5 +228,5 @@ def _folders_of_inputs(ledger: Path) -> set[str]:
                 data = json.loads(line.decode("utf-8-sig"))
                 folder = data.get("folder") if isinstance(data, dict) else None
                 if isinstance(folder, str):
-                    names.add(folder)
+                    names.add(named(folder))
     return names
