@@ -117,7 +117,8 @@ class Book:
         if entry.settings in (None, self._fingerprint) or self._pins is None:
             return None
         known = self.ledger.pins.get(entry.settings or "")
-        return f"made with {differences(known, self._pins) if known else 'other settings'}"
+        told = differences(known, self._pins) if known else "other settings"
+        return f"made with {told}" if told else None  # 0 and 0.0 are one setting
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
         """Write down that a file is about to get a result's name; see :class:`srdiff.jobs.work.Piece`.
