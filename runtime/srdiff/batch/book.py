@@ -17,7 +17,7 @@ from ..upscaler import Upscaler
 from .entry import Entry, FileRecord
 from .ledger import Notes, holds, record_of
 from .pins import Pins, differences, fingerprint
-from .ticket import Ticket, folder_of, is_same_image, is_unchanged, read_input, stamp, unread_input
+from .ticket import Ticket, folder_of, is_same_image, is_unchanged, noted_anew, read_input, stamp, unread_input
 
 
 class Book:
@@ -78,8 +78,12 @@ class Book:
             key=job.key,
             outputs=tuple(origin.outputs[0] for origin in origins),
         )
+        anew = noted_anew(ticket, known)
         if entry is None or entry.status != DONE or not set(known.outputs) <= set(entry.outputs):
-            self.ledger.append(known)
+            self.ledger.append(anew or known)
+        elif anew is not None:
+            with suppress(OutputError):  # which costs no more than the reading
+                self.ledger.append(anew)
         return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(known)))
 
     def _of_another_input(self, ticket: Ticket, there: dict[Path, Entry | None]) -> Ticket:
