@@ -65,12 +65,12 @@ def is_url(name: Path | str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.:-]+://", str(name)) is not None
 
 
-def require_path(what: str, name: Path | str) -> None:
+def require_path(what: str, name: Path | str, kind: str = "a file or a folder") -> None:
     """Raises OptionError for what ``Path`` would take for a folder: the empty word for the current one, and a URL."""
     if not str(name):
-        raise OptionError(f"{what} is empty; name a file or a folder, . for this one")
+        raise OptionError(f"{what} is empty; name {kind}")
     if is_url(name):
-        raise OptionError(f"{name} is a URL, which is neither read nor written here; name a file or a folder")
+        raise OptionError(f"{name} is a URL, which is neither read nor written here; name {kind}")
 
 
 def find_sources(
