@@ -48,9 +48,11 @@ def bundle_folder(model: Path | str | None = None) -> Path:
     """
     if model is None:
         return DEFAULT_MODEL
-    if is_there(model):
+    if str(model) and is_there(model):  # Path takes the empty word for the current folder
         return Path(model)
     known = {**added(), **built_in()}
+    if not str(model):
+        raise BundleError(f"model is empty; give one of {', '.join(known)}, or a folder made by srdiff-export")
     if str(model) in known:
         return known[str(model)]
     why = "holds no manifest.json"

@@ -99,12 +99,15 @@ def test_a_folder_that_was_moved_says_where_it_was(tmp_path):
     alike(tmp_path / "cam1" / "a.png", 0)
     run(tmp_path / "cam1", tmp_path / "large")
     (tmp_path / "cam1").rename(tmp_path / "moved")
-    assert run(tmp_path / "moved", tmp_path / "large").status == SKIPPED
     picture(tmp_path / "moved" / "a.png", 1)
     assert f"made of {tmp_path}/cam1/a.png" in str(run(tmp_path / "moved", tmp_path / "large").error)
     assert run(tmp_path / "moved", tmp_path / "large", overwrite=True).status == DONE
     picture(tmp_path / "moved" / "a.png", 2)
     assert run(tmp_path / "moved", tmp_path / "large").status == DONE
+    (tmp_path / "moved").rename(tmp_path / "again")
+    assert run(tmp_path / "again", tmp_path / "large").status == SKIPPED  # and where it is by now is noted
+    picture(tmp_path / "again" / "a.png", 3)
+    assert run(tmp_path / "again", tmp_path / "large").status == DONE
 
 
 def test_entries_that_name_no_folder(tmp_path):

@@ -80,8 +80,26 @@ def test_results_of_an_earlier_output_are_no_inputs(srdiff_run, tmp_path, tree):
     srdiff_run("elsewhere", "-o", "e/others")  # whose inputs are not looked through
     said = srdiff_run("e", "--recursive", "-o", "e/large2", "--dry-run").output
     assert {line.split(" -> ")[0] for line in said.splitlines() if " -> " in line} == {
-        *("e/b.png", "e/sub/a.png", "e/own/b.png", "e/own/a.png", "e/others/b.png")
+        *("e/b.png", "e/sub/a.png", "e/own/b.png", "e/others/b.png")
     }
     assert "left out, as results of other inputs: e/large/" in said
     (tmp_path / "e" / "large" / "srdiff-ledger.jsonl").write_bytes(b'{"folder": [3]}\n[' + b"[" * 100000)
     assert "e/large/b.png" in srdiff_run("e", "--recursive", "-o", "e/large2", "--dry-run").output
+
+
+def test_photos_beside_results_are_inputs(srdiff_run, tmp_path, monkeypatch):
+    """Also one that was there and is kept as a result; not what a killed run has promised."""
+    for name in ("new/sub/n.png", "new/k.png", "new/p.png", "album/k.png", "album/own.png", "new_x4/own.png"):
+        picture(tmp_path / "ph" / name)
+    srdiff_run("ph/new", "-o", "ph/album", "--recursive")
+    with monkeypatch.context() as patched:
+        patched.setattr("srdiff.batch.book.Book.end", lambda *_: None)
+        srdiff_run("ph/new")
+    said = srdiff_run("ph", "-o", "big", "--recursive").output
+    assert names(tmp_path / "big") == {
+        *("new/sub/n.png", "new/k.png", "new/p.png", "album/k.png", "album/own.png", "new_x4/own.png")
+    }
+    assert "left out, as results of other inputs: ph/album/p.png and 3 more" in said
+    (tmp_path / "ph").rename(tmp_path / "moved")
+    said = srdiff_run("moved", "-o", "big", "--recursive", "--dry-run").output
+    assert "moved/new_x4/own.png" in said and "left out, as results of other inputs: moved/new_x4/" in said

@@ -54,26 +54,32 @@ def test_an_input_that_is_not_there_is_no_finished_one(
 
 @pytest.mark.parametrize("name", ["", "https://example.com/a.png", "s3://bucket/a"])
 @pytest.mark.parametrize(
-    ("command", "words"),
+    ("command", "words", "what"),
     [
-        (srdiff_run, ["NAME"]),
-        (srdiff_run, ["in.png", "NAME", "-o", "out/"]),
-        (srdiff_run, ["in.png", "-o", "NAME"]),
-        (srdiff_run, ["in.png", "--ledger", "NAME"]),
-        (srdiff_video, ["NAME", "out.mp4"]),
-        (srdiff_video, ["in.mp4", "NAME"]),
-        (srdiff_serve, ["--token-file", "NAME"]),
+        (srdiff_run, ["NAME"], "an input"),
+        (srdiff_run, ["in.png", "NAME", "-o", "out/"], "an input"),
+        (srdiff_run, ["in.png", "-o", "NAME"], "output"),
+        (srdiff_run, ["in.png", "--ledger", "NAME"], "'--ledger': it"),
+        (srdiff_video, ["NAME", "out.mp4"], "'INPUT': it"),
+        (srdiff_video, ["in.mp4", "NAME"], "'OUTPUT': it"),
+        (srdiff_serve, ["--token-file", "NAME"], "'--token-file': it"),
     ],
 )
 def test_no_empty_word_and_no_url_is_taken_for_a_folder(
-    command: click.Command, words: list[str], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: click.Command, words: list[str], what: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As an unset variable is: it would be the current folder."""
     monkeypatch.chdir(tmp_path)
     picture(tmp_path / "in.png")
     result = CliRunner().invoke(command, [name if word == "NAME" else word for word in words])
-    assert result.exit_code == 2 and (f"{name} is a URL" if name else "is empty; name a file") in result.output
+    assert result.exit_code == 2 and (f"{name} is a URL" if name else f"{what} is empty; name a file") in result.output
+    assert "name a file\n" in result.output or "--ledger" not in words
     assert names(tmp_path) == {"in.png"}
+
+
+def test_no_empty_word_is_taken_for_a_model() -> None:
+    result = CliRunner().invoke(srdiff_run, ["in.png", "--model", ""])
+    assert result.exit_code == 2 and "Error: model is empty; give one of " in result.output
 
 
 def test_a_file_that_looks_like_an_option_is_told_how_to_be_named(

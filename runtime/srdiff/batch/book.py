@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..atomic_files import already_made
 from ..errors import ExistsError, OutputError
+from ..jobs.identity import named
 from ..jobs.targets import Job, finished
 from ..jobs.work import DONE, FAILED, SKIPPED, JobSettings, Outcome, attempt
 from ..progress import Watch
@@ -16,7 +17,7 @@ from ..upscaler import Upscaler
 from .entry import Entry, FileRecord
 from .ledger import Notes, holds, record_of
 from .pins import Pins, differences, fingerprint
-from .ticket import Ticket, folder_of, is_same_image, is_unchanged, read_input, stamp, unread_input
+from .ticket import Ticket, folder_of, is_same_image, is_unchanged, noted_anew, read_input, stamp, unread_input
 
 
 class Book:
@@ -77,8 +78,12 @@ class Book:
             key=job.key,
             outputs=tuple(origin.outputs[0] for origin in origins),
         )
+        anew = noted_anew(ticket, known)
         if entry is None or entry.status != DONE or not set(known.outputs) <= set(entry.outputs):
-            self.ledger.append(known)
+            self.ledger.append(anew or known)
+        elif anew is not None:
+            with suppress(OutputError):  # which costs no more than the reading
+                self.ledger.append(anew)
         return replace(ticket, outcome=Outcome(job, SKIPPED, kept=tuple(targets), note=self._made_with(known)))
 
     def _of_another_input(self, ticket: Ticket, there: dict[Path, Entry | None]) -> Ticket:
@@ -92,7 +97,8 @@ class Book:
         for path, origin in there.items():
             output = None if origin is None else origin.outputs[0]
             if origin is not None and not is_same_image(ticket, origin):
-                file = Path(origin.folder or "", Path(name if origin.key == ticket.job.key else origin.key).name)
+                known = name if origin.key == ticket.job.key else named(origin.key)
+                file = Path(named(origin.folder or ""), Path(known).name)
                 what = "was there before the ledger" if origin.outputs[0].found else f"was made of {file}"
                 error = OutputError(
                     f"{name} would replace {path}, which {what} and is kept; "
@@ -115,7 +121,8 @@ class Book:
         if entry.settings in (None, self._fingerprint) or self._pins is None:
             return None
         known = self.ledger.pins.get(entry.settings or "")
-        return f"made with {differences(known, self._pins) if known else 'other settings'}"
+        told = differences(known, self._pins) if known else "other settings"
+        return f"made with {told}" if told else None  # 0 and 0.0 are one setting
 
     def promise(self, ticket: Ticket, target: Path, whole: Path) -> None:
         """Write down that a file is about to get a result's name; see :class:`srdiff.jobs.work.Piece`.

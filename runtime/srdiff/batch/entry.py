@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..jobs.identity import named
 from ..jobs.work import DONE, FAILED
 
 # Seconds since 1970 that no clock says, and up to which ticks can be told apart.
 _NEVER = 1e11
+_PATHS = frozenset(("key", "folder", "path"))
 # What a line has under a name.
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("key", "status", "settings", "error", "folder", "path"), str),
+    **dict.fromkeys((*_PATHS, "status", "settings", "error"), str),
     **dict.fromkeys(("seed", "size", "mtime_ns"), int),
     **dict.fromkeys(("seconds", "finished"), (int, float)),
     "sha256": (str, type(None)),
@@ -28,7 +29,7 @@ class FileRecord:
 
     Attributes:
         path: of a result, relative to the ledger's folder where it lies within; empty for an input, which the entry's
-            key names.
+            key names. Spelled, as keys and folders are, by :func:`srdiff.jobs.identity.noted`.
         sha256: hexadecimal; None of an input that could not be read, or that changed meanwhile.
         size, mtime_ns: in bytes and nanoseconds; who has both is taken for unchanged without reading it.
         found: a result that was there before, and so may be somebody's own.
@@ -102,6 +103,9 @@ def _checked(data: Any) -> dict[str, Any]:
     for name, value in data.items():
         if not isinstance(value, _KINDS.get(name, object)):
             raise TypeError(f"it has another kind of {name}")
-        if name in ("key", "folder", "path") and b"\0" in os.fsencode(str(value)):
-            raise ValueError(f"it has a {name} that no file has")
+        if name in _PATHS and isinstance(value, str):
+            if "\0" in value:
+                raise ValueError(f"it has a {name} that no file has")
+            if not value.isascii():  # of which encoding takes its time
+                named(value)
     return data

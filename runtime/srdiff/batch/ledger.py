@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..file_hash import sha256_of
+from ..jobs.identity import named, noted
 from ..jobs.sources import LEDGER_STEM, LEDGER_SUFFIX
 from ..jobs.work import DONE
 from ..looking import is_folder
@@ -108,12 +109,12 @@ class Notes:
         folder = os.path.abspath(str(self.path.parent))  # noqa: PTH100  # links keep the name that was given
         absolute = Path(os.path.abspath(str(path)))  # noqa: PTH100
         with suppress(ValueError):
-            return absolute.relative_to(folder).as_posix()
-        return str(absolute)
+            return noted(absolute.relative_to(folder).as_posix())
+        return noted(str(absolute))
 
     def path_of(self, record: FileRecord) -> Path:
         """Where a result lies."""
-        return self.path.parent / record.path
+        return self.path.parent / named(record.path)
 
 
 class Ledger(Notes):

@@ -6,13 +6,16 @@ import hashlib
 import json
 import re
 import sys
+from contextlib import suppress
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, Dict
 
 import numpy
 import PIL
 
-from ..bundle import Bundle
+from ..bundle import MANIFEST_NAME
+from ..file_hash import sha256_of
 from ..jobs.work import JobSettings
 from ..model_names import built_in
 from ..upscaler import Upscaler
@@ -80,9 +83,14 @@ def _flat(pins: Pins) -> Pins:
 
 def _word(value: Any) -> str:
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
-    return _model_of(text) if re.fullmatch("[0-9a-f]{64}", text) else text
+    return _models().get(text, text[:12]) if re.fullmatch("[0-9a-f]{64}", text) else text
 
 
-def _model_of(bundle: str) -> str:
-    """A built-in model's name by the hash of its bundle; of any other the beginning of the hash."""
-    return {Bundle(folder).digest: name for name, folder in built_in().items()}.get(bundle, bundle[:12])
+@lru_cache(maxsize=None)
+def _models() -> dict[str, str]:
+    """The names of built-in models by the hash of their bundles."""
+    models = {}
+    for name, folder in built_in().items():
+        with suppress(OSError):  # the run may use another
+            models[sha256_of(folder / MANIFEST_NAME)] = name
+    return models

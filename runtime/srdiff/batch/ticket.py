@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..jobs.identity import same_file
+from ..jobs.identity import named, noted, same_file
 from ..jobs.targets import Job
 from ..jobs.work import JobSettings, Outcome
+from ..looking import is_there
 from .entry import Entry, FileRecord
 from .ledger import holds, record_of
 
@@ -65,11 +66,27 @@ def unread_input(ticket: Ticket) -> FileRecord | None:
 
 def is_unchanged(ticket: Ticket, origin: Entry) -> bool:
     """Whether the input is what a result was made of; one that is gone counts as such, since its results stay good."""
-    path, file, same = ticket.job.source.path, origin.input, is_same_image(ticket, origin)
+    path, file = ticket.job.source.path, origin.input
     if path is None or file is None or ticket.size is None:
-        return same
-    as_it_was = file.sha256 is not None and (ticket.size, ticket.mtime_ns) == (file.size, file.mtime_ns)
-    return (same and as_it_was) or (ticket.size == file.size and holds(path, file))
+        return is_same_image(ticket, origin)
+    return _is_as_noted(ticket, origin) or (ticket.size == file.size and holds(path, file))
+
+
+def _is_as_noted(ticket: Ticket, origin: Entry) -> bool:
+    file, stamp = origin.input, (ticket.size, ticket.mtime_ns)
+    as_it_was = file is not None and file.sha256 is not None and stamp == (file.size, file.mtime_ns)
+    return as_it_was and is_same_image(ticket, origin)
+
+
+def noted_anew(ticket: Ticket, known: Entry) -> Entry | None:
+    """What the ledger has to say so that an input that had to be read to be found unchanged need not be the next time;
+    None where nothing is to be said, as of a copy while the file that was copied is there."""
+    if known.input is None or ticket.size is None or ticket.mtime_ns is None or _is_as_noted(ticket, known):
+        return None
+    if not is_same_image(ticket, known) and is_there(Path(named(known.folder or ""), Path(named(known.key)).name)):
+        return None
+    folder = ticket.folder or known.folder
+    return replace(known, input=replace(known.input, mtime_ns=ticket.mtime_ns), folder=folder)
 
 
 def is_same_image(ticket: Ticket, origin: Entry) -> bool:
@@ -78,11 +95,11 @@ def is_same_image(ticket: Ticket, origin: Entry) -> bool:
     if Path(origin.key).name != Path(ticket.job.key).name:
         return False
     known, folder = origin.folder, ticket.folder
-    return known is None or folder is None or known == folder or same_file(Path(known), Path(folder))
+    return known is None or folder is None or known == folder or same_file(Path(named(known)), Path(named(folder)))
 
 
 def folder_of(job: Job) -> str | None:
     """Of a job's input, the same whatever way it was named."""
     with suppress(OSError, ValueError, RuntimeError):  # RuntimeError: a circle of links, before Python 3.13
-        return None if job.source.path is None else str(job.source.path.parent.resolve())
+        return None if job.source.path is None else noted(str(job.source.path.parent.resolve()))
     return None

@@ -8,6 +8,7 @@ from typing import Iterable, Iterator
 
 from ..errors import OutputError, SRDiffError
 from ..file_hash import sha256_of
+from ..jobs.identity import named
 from ..jobs.sources import Source
 from ..jobs.targets import Job
 from ..jobs.work import DONE, FAILED, Outcome
@@ -33,7 +34,7 @@ def verify(ledger: Ledger, jobs: Iterable[Job], others: bool = True) -> Iterator
         done = entry.status == DONE
         own = tuple(output for output in entry.outputs if done and ledger.results[output.path].key == key)
         if own:
-            job = Job(Source(Path(key)), None, "", key=key)
+            job = Job(Source(Path(named(key))), None, "", key=key)
             yield _verified(ledger, job, replace(entry, outputs=own), with_input=False)
 
 
@@ -63,7 +64,7 @@ def _problem(ledger: Ledger, job: Job, entry: Entry | None, with_input: bool) ->
 def _advice(ledger: Ledger, job: Job, output: FileRecord) -> str:
     """What to do about a result that is another: unless it is another image's by now."""
     owner = ledger.results[output.path].key
-    return "delete it" if owner == job.key else f"it was made of {owner} since, so choose another output folder"
+    return "delete it" if owner == job.key else f"it was made of {named(owner)} since, so choose another output folder"
 
 
 def _difference(path: Path, record: FileRecord) -> str | None:

@@ -19,7 +19,7 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
-            require_path("this", value)
+            require_path("it", value, "a file or a folder" if self.dir_okay else "a file")
         except OptionError as error:
             self.fail(str(error), param, ctx)
         return super().convert(value, param, ctx)

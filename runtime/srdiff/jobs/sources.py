@@ -8,21 +8,20 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
-from typing import Iterable
+from typing import Iterable, Iterator
 
 from ..errors import ImageError, OptionError, SRDiffError
 from ..looking import is_file, is_folder
 from ..photo.formats import readable_suffixes, unread_kind
 from ..photo.read import count_frames
-from .identity import Identity, identity
+from .identity import Identity, identity, named
 
 STREAM = "-"
 # What batches write beside their results.
 LEDGER_STEM, LEDGER_SUFFIX = "srdiff-ledger", ".jsonl"
-# Of a ledger, what is looked at to tell whose results lie beside it.
-_LINES, _LINE_BYTES = 100, 1 << 16
+# Of a ledger's line, what is read at most.
+_LINE_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,12 @@ def is_url(name: Path | str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.:-]+://", str(name)) is not None
 
 
-def require_path(what: str, name: Path | str) -> None:
+def require_path(what: str, name: Path | str, kind: str = "a file or a folder") -> None:
     """Raises OptionError for what ``Path`` would take for a folder: the empty word for the current one, and a URL."""
     if not str(name):
-        raise OptionError(f"{what} is empty; name a file or a folder, . for this one")
+        raise OptionError(f"{what} is empty; name {kind}")
     if is_url(name):
-        raise OptionError(f"{name} is a URL, which is neither read nor written here; name a file or a folder")
+        raise OptionError(f"{name} is a URL, which is neither read nor written here; name {kind}")
 
 
 def find_sources(
@@ -85,8 +84,8 @@ def find_sources(
 
     Args:
         suffix: that results have at the end of their names, like ``_x4``. ``p_x4.png`` is a result where some ``p.*``
-            of the same folder is among the images; alone it is an image. So are those in a folder p_x4 with a ledger
-            beside the folder p, and in one whose ledger has inputs of elsewhere in the folder that is looked through.
+            of the same folder is among the images; alone it is an image. So is what a ledger in a folder below says
+            was made of images in the folder that is looked through, and in p_x4 beside p, what it says was made.
         recursive: take folders in folders, too; links to folders are not followed.
         all_frames: take every frame or page of a file that has several, as sources of their own.
         output: where results go; what lies there, in a folder that is looked through, is a result.
@@ -141,6 +140,7 @@ class _Look:
         output: of the results.
         recursive, suffix: see :func:`find_sources`.
         root: the folder that was named, without links.
+        results: that ledgers on the way have.
     """
 
     found: Found
@@ -148,6 +148,7 @@ class _Look:
     suffix: str
     output: Identity | None
     root: Path = Path()
+    results: frozenset[Path] = frozenset()
 
     def named(self, text: str) -> list[Source]:
         """What one argument stands for."""
@@ -185,16 +186,16 @@ class _Look:
             if entry.is_dir():
                 if not self.recursive or entry.is_symlink():
                     left_out["folder"] += 1
-                elif self._holds_results(entry):
+                elif identity(entry) == self.output:
                     self.found.results += replace(self, found=Found())._within(entry)
                 else:
-                    files += self._within(entry)
+                    files += replace(self, results=self.results | self._results_in(entry))._within(entry)
             elif entry.is_symlink() and not entry.exists():
                 left_out["broken link"] += 1
             elif not entry.is_file():
                 left_out["device or pipe"] += 1  # reading one could wait for ever
             elif entry.suffix.lower() in readable:
-                files.append(entry)
+                (self.found.results if entry in self.results else files).append(entry)
             else:
                 left_out[unread_kind(entry) or "other"] += 1
         return files
@@ -207,26 +208,32 @@ class _Look:
             self.found.closed.append(folder)
             return []
 
-    def _holds_results(self, folder: Path) -> bool:
-        """Whether results go there, or went there from the folder beside it, or from elsewhere below the root."""
-        if identity(folder) == self.output:
-            return True
-        ledgers = [path for path in folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}") if is_file(path)]
+    def _results_in(self, folder: Path) -> set[Path]:
+        """What ledgers there say was made from below the root, or made at all where the folder of that name is beside
+        it, wherever both lay then."""
         beside = folder.name[: -len(self.suffix)] if self.suffix and folder.name.endswith(self.suffix) else ""
-        if ledgers and beside and is_folder(folder.parent / beside):
-            return True
-        above = [{Path(name), *Path(name).parents} for ledger in ledgers for name in _folders_of_inputs(ledger)]
-        return any(self.root in ones for ones in above) and not any(folder.resolve() in ones for ones in above)
+        moved = bool(beside) and is_folder(folder.parent / beside)
+
+        @lru_cache(maxsize=None)
+        def is_below(name: str) -> bool:
+            return self.root in (Path(name), *Path(name).parents)
+
+        results = set()
+        for ledger in sorted(folder.glob(f"{LEDGER_STEM}*{LEDGER_SUFFIX}")):
+            for source_folder, result, found in _noted_in(ledger) if is_file(ledger) else ():
+                if found:
+                    results.discard(folder / result)
+                elif moved or is_below(source_folder):
+                    results.add(folder / result)
+        return results
 
 
-def _folders_of_inputs(ledger: Path) -> set[str]:
-    """Those that its first lines name."""
-    names = set()
+def _noted_in(ledger: Path) -> Iterator[tuple[str, str, bool]]:
+    """Of each result: the folder of what it was made of, its own path, and whether it was there before."""
     with suppress(OSError), ledger.open("rb") as file:
-        for line in islice(iter(lambda: file.readline(_LINE_BYTES), b""), _LINES):
-            with suppress(ValueError, RecursionError):
+        for line in iter(lambda: file.readline(_LINE_BYTES), b""):
+            with suppress(ValueError, RecursionError, TypeError, KeyError, AttributeError):
                 data = json.loads(line.decode("utf-8-sig"))
-                folder = data.get("folder") if isinstance(data, dict) else None
-                if isinstance(folder, str):
-                    names.add(folder)
-    return names
+                entry = data.get("promise", data)
+                for output in entry.get("outputs", ()):
+                    yield named(entry.get("folder", "")), named(output["path"]), bool(output.get("found"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from ..diversity import Wanted
 from ..errors import OptionError, OutputError, SRDiffError
 from ..looking import is_folder, is_stream, is_there
 from ..photo.write import FORMATS, format_of
-from .identity import identity, same_file, spelling
+from .identity import identity, noted, same_file, spelling
 from .sources import STREAM, Source, require_path
 
 DEFAULT_FORMAT = "png"
@@ -216,8 +215,7 @@ def _keys(jobs: list[Job]) -> list[str]:
 
     def key(source: Source) -> str:
         path = Path(source.name) if source.path is None or common is None else source.path.relative_to(common)
-        # By its bytes, which another locale takes for other letters.
-        return os.fsencode(path.as_posix()).decode("utf-8", "surrogateescape") + _frame(source)
+        return noted(path.as_posix()) + _frame(source)
 
     return [key(job.source) for job in jobs]
 

@@ -31,7 +31,7 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
         "description": "an image, or its part, that is too large is shrunk first; SRDiff-Shrunk says to what",
     },
     "format": {"enum": list(FORMATS), "description": "goes before Accept"},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95, "description": "of jpg and webp alone"},
 }
 _PROBLEM = {
     "description": "refused, with one sentence (RFC 9457)",
