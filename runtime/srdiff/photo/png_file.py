@@ -144,4 +144,4 @@ def _unpacked(data: bytes, header: PngHeader, mode: str, raw_mode: str) -> np.nd
 
 
 def _shown(kind: bytes) -> str:
-    return kind.decode("ascii", "backslashreplace")
+    return kind.decode() if kind.isalpha() else f"0x{kind.hex()}"
