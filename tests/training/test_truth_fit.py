@@ -20,7 +20,7 @@ from srdiff_training.run.distil_settings import BORDER, DistilSettings
 from srdiff_training.run.train import build_network, train
 from srdiff_training.run.truth_fit import TruthFit
 
-from .test_distil import L1_ALONE, distil_settings, save_teacher
+from .distillations import L1_ALONE, distil_settings, save_teacher
 from .training_runs import make_photos, uncompiled
 
 BATCHES = 3
