@@ -28,7 +28,8 @@ EXTREME = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x8000000
 
 def originals() -> list[bytes]:
     """Small files of every kind that can be made here."""
-    files = [data for thing in things().values() for data in thing.files.values() if data is not None]
+    made = [item for thing in things().values() for item in thing.files.items()]
+    files = [data for name, data in made if data is not None and name != "tga"]  # which is known by its name alone
     files += [png_bytes(samples) for samples, _ in PHOTOS.values()]
     files.append(png_bytes(smooth(13, 17), interlace=True))
     colour, grey = Image.fromarray(smooth(40, 33)), Image.fromarray(smooth(40, 33)[..., 0])
