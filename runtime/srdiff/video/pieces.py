@@ -7,7 +7,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Iterator
 
 from ..atomic_files import atomic_file, cannot_write
 from ..batch.pins import Pins, differences
@@ -143,7 +143,8 @@ class Pieces:
 
     def times(self, number: int) -> list[int]:
         """Of a piece's packets, in decoding order."""
-        return [row[0] for row in self._head(number)["packets"]]
+        with self._file(number).open("rb") as file:
+            return [time for time, _, _ in json.loads(file.readline())["packets"]]
 
     def packets(self, number: int) -> Iterator[Coded]:
         with self._file(number).open("rb") as file:
@@ -158,7 +159,3 @@ class Pieces:
 
     def _file(self, number: int) -> Path:
         return self.folder / f"{number:06}.piece"
-
-    def _head(self, number: int) -> Any:
-        with self._file(number).open("rb") as file:
-            return json.loads(file.readline())
